@@ -1,0 +1,104 @@
+"""Gymnasium's spaces as ours, and back. Gymnasium is imported only when a function here is called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pilothouse.core.errors import SpaceError
+from pilothouse.core.spaces import Box, DictSpace, Discrete, MultiDiscrete, Space, box_from_bounds
+
+if TYPE_CHECKING:
+    import gymnasium
+
+SUPPORTED = "Box (float, uint8 or int8), Discrete, one-dimensional MultiDiscrete, and one level of Dict over these"
+_KEPT = ("uint8", "int8")
+"""Pixels, and 0/1 action masks; every float becomes float32."""
+
+
+def from_gymnasium(space: gymnasium.Space) -> Space:
+    """Our description of a Gymnasium space.
+
+    Float boxes become float32 whatever their precision, and bounds beyond float32 become infinite. A Discrete or
+    MultiDiscrete space that does not count from 0 loses its start: `discrete_start` gives it back.
+
+    **Raises:** `SpaceError` for any other space, naming what is supported.
+    """
+    from gymnasium import spaces
+
+    if isinstance(space, spaces.Dict):
+        nested = sorted(name for name, inner in space.spaces.items() if isinstance(inner, spaces.Dict | spaces.Tuple))
+        if nested or not space.spaces:
+            what = f"has entries {nested} that hold further spaces" if nested else "is empty"
+            raise SpaceError(f"This Dict space {what}; supported: {SUPPORTED}. Flatten it with a wrapper.")
+        return DictSpace.of({str(name): from_gymnasium(inner) for name, inner in space.spaces.items()})
+    if isinstance(space, spaces.Box):
+        return _box(space)
+    if isinstance(space, spaces.Discrete):
+        return Discrete(int(space.n))
+    if isinstance(space, spaces.MultiDiscrete) and np.ndim(space.nvec) == 1:
+        return MultiDiscrete(tuple(int(n) for n in space.nvec))
+    raise SpaceError(f"Unsupported space {_brief(space)}; supported: {SUPPORTED}. Convert it with a wrapper.")
+
+
+def discrete_start(space: gymnasium.Space) -> Any:
+    """What to add to our choices, which count from 0, to get those of `space`.
+
+    An int for Discrete, an int64 array for MultiDiscrete, a dict for Dict, and 0 for all else.
+    """
+    from gymnasium import spaces
+
+    if isinstance(space, spaces.Dict):
+        return {str(name): discrete_start(inner) for name, inner in space.spaces.items()}
+    if isinstance(space, spaces.MultiDiscrete):
+        return np.asarray(space.start, np.int64)
+    return int(space.start) if isinstance(space, spaces.Discrete) else 0
+
+
+def to_gymnasium(space: Space) -> gymnasium.Space:
+    """The Gymnasium space of our description; inverse of `from_gymnasium` for the spaces that it keeps whole.
+
+    **Raises:** `SpaceError` for `Tokens`, which Gymnasium has no word for.
+    """
+    from gymnasium import spaces
+
+    match space:
+        case Box():
+            low, high = (_in_dtype(bound, space.dtype) for bound in space.bounds())
+            return spaces.Box(low, high, space.shape, np.dtype(space.dtype).type)
+        case Discrete():
+            return spaces.Discrete(space.n)
+        case MultiDiscrete():
+            return spaces.MultiDiscrete(np.array(space.nvec))
+        case DictSpace():
+            return spaces.Dict({name: to_gymnasium(inner) for name, inner in space.items})
+        case _:
+            raise SpaceError(f"Gymnasium has no space for {space}; supported: {SUPPORTED}.")
+
+
+def _box(space: Any) -> Box:
+    dtype = np.dtype(space.dtype)
+    if not (np.issubdtype(dtype, np.floating) or dtype.name in _KEPT):
+        raise SpaceError(
+            f"Unsupported space {_brief(space)} of {dtype}; supported: {SUPPORTED}. Convert it with a wrapper."
+        )
+    low, high = np.asarray(space.low, np.float64), np.asarray(space.high, np.float64)
+    if dtype.name in _KEPT:
+        return box_from_bounds(low, high, dtype.name)
+    largest = float(np.finfo(np.float32).max)
+    # Older Gymnasium tasks write "unbounded" as the largest float32.
+    low, high = np.where(low <= -largest, -np.inf, low), np.where(high >= largest, np.inf, high)
+    return box_from_bounds(low, high, "float32")
+
+
+def _in_dtype(bound: np.ndarray, dtype: str) -> np.ndarray:
+    if np.issubdtype(dtype, np.integer):
+        limits = np.iinfo(dtype)
+        bound = np.clip(bound, limits.min, limits.max)
+    return bound.astype(dtype)
+
+
+def _brief(space: Any) -> str:
+    text = " ".join(str(space).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."
