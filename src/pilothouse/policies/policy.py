@@ -7,15 +7,16 @@ episode (history, a chunk being executed, a skill, a key-value cache), `()` for 
 needs to remember beside the action (`log_prob`, `value`, a denoising chain), `{}` for most.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 from jaxtyping import PRNGKeyArray, PyTree
 
+from pilothouse.core.aliases import Parts
+
 Carry = PyTree
 Extra = dict[str, Any]
-Parts = Mapping[str, PyTree]
 
 
 @runtime_checkable

@@ -1,0 +1,112 @@
+"""Recipes: one published method each, as a typed function that wires pieces together.
+
+    @recipe(paper="iql", takes=Takes(source="data", action=("Box",)))
+    def iql(spec: Spec, *, expectile: Fraction = 0.7, batch: Count = 256) -> Algorithm: ...
+
+Calling a recipe binds settings: `iql(expectile=0.9)` is a `Bound`. Its floats are leaves: the body is called again
+inside the trace with traced floats, so that any learning rate shares one compiled program. All else is static.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pilothouse.algorithm.settings import Setting, check_settings, settings_of
+from pilothouse.algorithm.steps import Algorithm
+from pilothouse.core.errors import SpaceError
+from pilothouse.core.spaces import DictSpace, Space, Spec
+
+Source = Literal["data", "world", "text", "pairs"]
+
+
+@dataclass(frozen=True)
+class Takes:
+    """What a recipe accepts; anything else is refused by one line that says this."""
+
+    source: Source
+    action: tuple[str, ...] = ("Box",)
+    obs: tuple[str, ...] = ("Box", "Discrete", "MultiDiscrete", "Dict", "image")
+    masks: bool = False
+
+    def check(self, name: str, spec: Spec) -> None:
+        """Raises `SpaceError` if the spec's spaces are not among those."""
+        if spec.action.kind not in self.action:
+            raise SpaceError(
+                f"Recipe {name!r} takes {' or '.join(self.action)} actions, and this source has {spec.action.kind} actions. "
+                "Choose a recipe for that kind of action (`pilothouse papers` lists them)."
+            )
+        for kind in kinds_of(spec.obs):
+            if kind not in self.obs:
+                raise SpaceError(f"Recipe {name!r} takes {', '.join(self.obs)} observations, and this source has {kind} ones.")
+
+
+def kinds_of(space: Space) -> set[str]:
+    """The kinds of space found in this one; a picture (`uint8`, three axes) counts as `image`."""
+    if isinstance(space, DictSpace):
+        return {"Dict"}.union(*(kinds_of(inner) for inner in space.spaces.values()))
+    return {"image" if getattr(space, "is_image", False) else space.kind}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A registered method: its name (the catalogue's key), its function, and what it takes."""
+
+    name: str
+    function: Callable[..., Any]
+    takes: Takes | None
+    settings: Mapping[str, Setting] = field(repr=False)
+    makes: str
+    """What the function returns: `Algorithm`, `Transform`, `Estimator`, `Explainer` or `Study`."""
+
+    @property
+    def doc(self) -> str:
+        """The docstring of the recipe's module: paper, mechanism, departures."""
+        import sys
+
+        return (sys.modules[self.function.__module__].__doc__ or "").strip()
+
+    def __call__(self, **given: Any) -> "Bound":
+        return Bound(self, check_settings(self.name, self.settings, given))
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A recipe with its settings."""
+
+    recipe: Recipe
+    settings: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.recipe.name
+
+    @property
+    def floats(self) -> dict[str, float]:
+        """The settings that are leaves: changing them costs no compilation."""
+        return {name: value for name, value in self.settings.items() if isinstance(value, float)}
+
+    @property
+    def statics(self) -> dict[str, Any]:
+        """The settings that shape the program."""
+        return {name: value for name, value in self.settings.items() if not isinstance(value, float)}
+
+    def build(self, spec: Spec, floats: Mapping[str, Any] | None = None) -> Any:
+        """The algorithm (or whatever the recipe makes) for this spec; `floats` may be traced values."""
+        if self.recipe.takes is not None:
+            self.recipe.takes.check(self.name, spec)
+        return self.recipe.function(spec, **{**self.settings, **(floats or {})})
+
+
+RECIPES: dict[str, Recipe] = {}
+
+
+def recipe(name: str, *, takes: Takes | None = None) -> Callable[[Callable[..., Any]], Recipe]:
+    """Register a method under its key in the catalogue. The contract suite runs over everything registered."""
+
+    def register(function: Callable[..., Any]) -> Recipe:
+        makes = getattr(function.__annotations__.get("return", Algorithm), "__name__", "Study")
+        made = Recipe(name, function, takes, settings_of(function), makes)
+        RECIPES[name] = made
+        return made
+
+    return register
