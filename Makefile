@@ -1,0 +1,65 @@
+# Every command of the project. `make run` and `make test` set up what they need by themselves.
+# No word from make itself after the job: the last line that `make run` prints is the path of its report.
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+# More arguments for pytest:  make test PYTEST_ARGS="tests/core -x"
+PYTEST_ARGS ?=
+# One benchmark:  make bench ROW=sac-sbx
+ROW ?=
+export PYTHON
+
+.PHONY: help run test wheel-test contract lint format types imports examples docs bench parity oracles clean set-up
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## *(.*)/  \1\t\2/' | expand -t 14
+
+run:  ## set up, run the main job (`pilothouse quickstart`), print where its report lies
+	@scripts/run.sh
+
+set-up:
+	@scripts/setup.sh test
+
+test: set-up  ## set up and run the tests
+	@.venv/bin/python -m pytest -n 2 $(PYTEST_ARGS)
+
+wheel-test: set-up  ## install the built wheel into an empty environment and use it there
+	@.venv/bin/python -m pytest tests/test_packaging.py -m slow
+
+contract: set-up  ## the contract suite at full depth, over every recipe
+	@PILOTHOUSE_CONTRACT=full .venv/bin/python -m pytest -n 2 tests/contract $(PYTEST_ARGS)
+
+lint: set-up  ## ruff: rules and format
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+
+format: set-up  ## ruff: mend what can be mended
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+types: set-up  ## pyright over src/
+	@.venv/bin/pyright
+
+imports: set-up  ## the rule of who may import whom
+	@.venv/bin/lint-imports
+
+examples: set-up  ## run the Python of README.md, CONTRIBUTING.md, docs/ and docstrings
+	@.venv/bin/python scripts/check_examples.py
+
+docs: set-up  ## write docs/: a page for each recipe, from its docstring and record
+	@.venv/bin/python scripts/build_docs.py
+
+bench: set-up  ## speed beside peers, alternating (one row: ROW=sac-sbx)
+	@.venv/bin/python benchmarks/run.py $(ROW)
+
+parity: set-up  ## returns beside peers; takes about two hours and continues where it stopped
+	@.venv/bin/python benchmarks/parity.py
+
+oracles: set-up  ## recompute what outside libraries say, into tests/oracles/
+	@.venv/bin/python tests/oracles/run.py
+
+clean:  ## remove what was built, measured and cached here; runs/ stays
+	rm -rf .venv .bench .cache build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Creates or repairs .venv for a profile: `run` (what the main job needs) or `test` (that, and the development tools).
+# The stamp of a finished set-up is written last. An interrupted one leaves .venv/.unfinished, and is begun again.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+profile=${1:-run}
+case $profile in
+    run) extras=mujoco,report ;;
+    test) extras=mujoco,report,language,dev ;;
+    *) echo "setup.sh: unknown profile '$profile': run or test" >&2; exit 2 ;;
+esac
+python=${PYTHON:-python3}
+
+if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    echo "Python 3.11 or newer is needed; '$python' is not. Name another: make PYTHON=/path/to/python3" >&2
+    exit 2
+fi
+if ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
+    echo "Python's venv module is missing. Install it with: apt-get install python3-venv" >&2
+    exit 2
+fi
+
+# The stamp names the folder too: a virtual environment does not survive being moved.
+wanted=$({ cat pyproject.toml constraints.txt; pwd; "$python" -c 'import sys; print(sys.version)'; } | sha256sum | cut -d' ' -f1)
+finished() { [ -x .venv/bin/python ] && [ ! -e .venv/.unfinished ] && [ "$(cat ".venv/.stamp-$1" 2>/dev/null)" = "$wanted" ]; }
+if finished "$profile" || { [ "$profile" = run ] && finished test; }; then
+    exit 0
+fi
+
+if [ -e .venv/.unfinished ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+    echo "Creating .venv" >&2
+    rm -rf .venv
+    mkdir .venv
+    touch .venv/.unfinished
+    "$python" -m venv .venv
+fi
+touch .venv/.unfinished
+rm -f .venv/.stamp-*
+echo "Installing pilothouse[$extras] with the tested versions (about a minute, once)" >&2
+# Byte code is compiled when first imported: compiling all of it takes longer than installing it.
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e ".[$extras]"
+rm .venv/.unfinished
+echo "$wanted" > ".venv/.stamp-$profile"

@@ -1,0 +1,39 @@
+"""What every test shares: shapes checked at run time, one CPU device, a compilation cache, no random examples.
+
+The import hook has to be on before the first `import pilothouse`, so it stands here and not in a fixture.
+"""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+# Before jax is imported. Child processes, such as the command line under test, inherit all of it.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax-tests"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+
+from collections.abc import Generator  # noqa: E402
+
+import hypothesis  # noqa: E402
+import jaxtyping  # noqa: E402
+import pytest  # noqa: E402
+
+jaxtyping.install_import_hook("pilothouse", "beartype.beartype")
+
+# The first example of a property compiles, so a deadline would measure the compiler. The gate is to give the
+# same answer twice, so examples are drawn from the test's own name; `--hypothesis-profile=explore` draws anew.
+hypothesis.settings.register_profile("gate", deadline=None, derandomize=True, max_examples=30)
+hypothesis.settings.register_profile("explore", deadline=None, max_examples=300)
+hypothesis.settings.load_profile("gate")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where a browser is known to be there (PILOTHOUSE_REQUIRE_BROWSER=1), a skipped browser test is a failure."""
+    report = yield
+    if report.skipped and item.get_closest_marker("browser") and os.environ.get("PILOTHOUSE_REQUIRE_BROWSER") == "1":
+        reason = report.longrepr[-1] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped although chromium is installed: {reason}"
+    return report
