@@ -4,6 +4,9 @@ The import hook has to be on before the first `import pilothouse`, so it stands 
 """
 
 import os
+import sys
+import types
+import typing
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -15,11 +18,20 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 
 from collections.abc import Generator  # noqa: E402
 
+import beartype  # noqa: E402
 import hypothesis  # noqa: E402
+import jax  # noqa: E402
 import jaxtyping  # noqa: E402
 import pytest  # noqa: E402
 
-jaxtyping.install_import_hook("pilothouse", "beartype.beartype")
+# `float` takes an int, as for every type checker, and a traced number: a recipe is called again inside the trace.
+# `Self` is not checked: jaxtyping decorates one method at a time, and a method alone does not know its class.
+HINTS = beartype.FrozenDict({float: float | int | jax.Array, typing.Self: typing.Any})
+# jaxtyping wants the checker's name, to find it from inside our modules; a conftest cannot be imported by name.
+shape_checks = types.ModuleType("shape_checks")
+shape_checks.check = beartype.beartype(conf=beartype.BeartypeConf(hint_overrides=HINTS))  # pyright: ignore
+sys.modules["shape_checks"] = shape_checks
+jaxtyping.install_import_hook("pilothouse", "shape_checks.check")
 
 # The first example of a property compiles, so a deadline would measure the compiler. The gate is to give the
 # same answer twice, so examples are drawn from the test's own name; `--hypothesis-profile=explore` draws anew.
