@@ -111,7 +111,6 @@ class Collect:
     `(steps, environments)`. `task` draws what each episode is given; `fresh` begins new episodes now and stops each at
     its end (later rows are not `valid`), with the tasks kept beside the rows as `task`; `each` means that the policy
     is a stack, one for each environment; `environments` overrides the number of them, for a world made of parts.
-    `lag` is for host worlds: act with parts that many cycles old.
     """
 
     into: str
@@ -121,7 +120,6 @@ class Collect:
     task: Callable[[Parts, PRNGKeyArray], PyTree] | None = None
     fresh: bool = False
     each: bool = False
-    lag: int = 0
     environments: int | None = None
 
 

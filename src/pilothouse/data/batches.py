@@ -1,0 +1,145 @@
+"""Samplers: where the batches of a fit come from.
+
+Each answers `plan` (the tickets of all updates at once, leading axis: updates) and `take` (one ticket to one batch).
+Whatever carries `reward` and `terminated` gains `discount`: the discount to the power of `duration`, 0 where
+terminated. Objectives never see the discount itself.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, PRNGKeyArray, PyTree
+
+from pilothouse.core.aliases import Parts
+from pilothouse.core.batch import Batch
+from pilothouse.core.keys import named
+from pilothouse.data.stores import gather, size_of
+
+Changes = Mapping[str, PyTree]
+
+
+def with_discount(rows: Batch, discount: float | Array | None) -> Batch:
+    """The rows with `discount` per transition: discount ** duration, and 0 where the episode terminated.
+
+    A truncated transition keeps its discount: the value of what would have followed still counts.
+    """
+    if discount is None or "terminated" not in rows:
+        return rows
+    power = jnp.power(discount, rows.duration.astype(jnp.float32)) if "duration" in rows else discount
+    return rows.replace(discount=power * (1.0 - rows.terminated.astype(jnp.float32)))
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Rows of a store or dataset, drawn uniformly with replacement."""
+
+    name: str
+    batch: int
+    discount: float | None = None
+    writes: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    def plan(self, parts: Parts, key: PRNGKeyArray, times: int) -> PyTree:
+        return jax.random.randint(named(key, "rows"), (times, self.batch), 0, size_of(parts[self.name]))
+
+    def take(self, parts: Parts, ticket: PyTree, key: PRNGKeyArray) -> tuple[Batch, Changes]:
+        del key
+        return with_discount(gather(parts[self.name], ticket), self.discount), {}
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Every row of a rollout once an epoch, in a fresh random order each, cut into equal minibatches.
+
+    A rollout has leading axes `(steps, environments)`; both are shuffled together, or with `whole` each environment's
+    steps stay together and come first: a batch is `(episodes, steps, …)`, with `task` per episode.
+    """
+
+    name: str
+    minibatches: int
+    epochs: int = 1
+    discount: float | None = None
+    whole: bool = False
+    writes: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    def plan(self, parts: Parts, key: PRNGKeyArray, times: int) -> PyTree:
+        rollout = parts[self.name]
+        steps, environments = rollout.reward.shape[:2]
+        rows = environments if self.whole else steps * environments
+        if rows % self.minibatches:
+            raise ValueError(f"{rows} rows cannot be cut into {self.minibatches} equal minibatches.")
+        keys = jax.random.split(named(key, "sweep"), times * self.epochs)
+        if self.minibatches == 1:  # one batch of everything: order is of no account
+            return jnp.broadcast_to(jnp.arange(rows), (times * self.epochs, rows))
+        orders = jax.vmap(lambda k: jax.random.permutation(k, rows))(keys)
+        return orders.reshape(times * self.epochs * self.minibatches, rows // self.minibatches)
+
+    def take(self, parts: Parts, ticket: PyTree, key: PRNGKeyArray) -> tuple[Batch, Changes]:
+        del key
+        rollout: Batch = parts[self.name]
+        task = rollout["task"] if "task" in rollout else None
+        rollout = rollout.without("task")
+        if self.whole:
+            rows = jax.tree.map(lambda x: jnp.swapaxes(jnp.take(x, ticket, axis=1), 0, 1), rollout)
+            if task is not None:
+                rows = rows.replace(task=jax.tree.map(lambda x: x[ticket], task))
+        else:
+            rows = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[ticket], rollout)
+        return with_discount(rows, self.discount), {}
+
+
+@dataclass(frozen=True)
+class Both:
+    """Several samplers at once; the batch holds one sub-batch under each of their names."""
+
+    parts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return tuple(name for inner in self.parts.values() for name in inner.reads)
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        return tuple(name for inner in self.parts.values() for name in inner.writes)
+
+    def plan(self, parts: Parts, key: PRNGKeyArray, times: int) -> PyTree:
+        return {name: inner.plan(parts, named(key, name), times) for name, inner in self.parts.items()}
+
+    def take(self, parts: Parts, ticket: PyTree, key: PRNGKeyArray) -> tuple[Batch, Changes]:
+        taken, changes = {}, {}
+        for name, inner in self.parts.items():
+            taken[name], changed = inner.take(parts, ticket[name], named(key, name))
+            changes |= changed
+        return Batch(**taken), changes
+
+
+@dataclass(frozen=True)
+class Whole:
+    """All rows of a fixed dataset, every update: for small data and exact gradients."""
+
+    name: str
+    discount: float | None = None
+    writes: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    def plan(self, parts: Parts, key: PRNGKeyArray, times: int) -> PyTree:
+        del key
+        return jnp.zeros((times, 0))
+
+    def take(self, parts: Parts, ticket: PyTree, key: PRNGKeyArray) -> tuple[Batch, Changes]:
+        del ticket, key
+        store = parts[self.name]
+        return with_discount(getattr(store, "rows", store), self.discount), {}

@@ -1,0 +1,81 @@
+"""Stores: parts that remember transitions. A ring keeps the newest; a fixed dataset is a plain `Batch` of rows."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int, PRNGKeyArray, PyTree
+
+from pilothouse.core.aliases import Initialise
+from pilothouse.core.batch import Batch
+from pilothouse.core.spaces import Spec
+
+
+class Ring(eqx.Module):
+    """The newest `capacity` rows, overwritten oldest first. `count` rows are filled; `position` is written next."""
+
+    rows: Batch
+    position: Int[Array, ""]
+    count: Int[Array, ""]
+
+    @property
+    def capacity(self) -> int:
+        return jax.tree.leaves(self.rows)[0].shape[0]
+
+    def add(self, rows: Batch) -> "Ring":
+        """The ring with these rows (leading axis) behind the newest. Rows that are not `valid` are passed over.
+
+        Fields that the ring does not keep are dropped. At most `capacity` rows at once.
+        """
+        kept = {name: rows[name] for name in self.rows}
+        number = jax.tree.leaves(kept)[0].shape[0]
+        if number > self.capacity:
+            raise ValueError(f"{number} rows do not fit a ring of {self.capacity}.")
+        valid = rows["valid"] if "valid" in rows else jnp.ones(number, bool)
+        place = self.position + jnp.cumsum(valid) - 1
+        # An index beyond the end is dropped by the scatter: that is how invalid rows vanish.
+        place = jnp.where(valid, place % self.capacity, self.capacity)
+        written = jax.tree.map(
+            lambda old, new: old.at[place].set(new.astype(old.dtype), mode="drop", unique_indices=True),
+            self.rows,
+            Batch(**kept),
+        )
+        added = valid.sum().astype(jnp.int32)
+        return Ring(
+            rows=written,
+            position=(self.position + added) % self.capacity,
+            count=jnp.minimum(self.count + added, self.capacity),
+        )
+
+
+def ring(spec: Spec, capacity: int, *, keep: dict[str, PyTree] | None = None) -> Initialise:
+    """An empty ring for transitions of this spec; `keep` adds fields, each given by the zeros of one row."""
+
+    def make(key: PRNGKeyArray) -> Ring:
+        del key
+        row = {
+            "obs": spec.obs.zeros(),
+            "action": spec.action.zeros(),
+            "reward": jnp.zeros(()),
+            "next_obs": spec.obs.zeros(),
+            "terminated": jnp.zeros((), bool),
+            "truncated": jnp.zeros((), bool),
+            "duration": jnp.ones((), jnp.int32),
+            "episode_id": jnp.zeros((), jnp.int32),
+            **(keep or {}),
+        }
+        rows = jax.tree.map(lambda x: jnp.zeros((capacity, *x.shape), x.dtype), Batch(**row))
+        return Ring(rows, jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
+
+    return make
+
+
+def size_of(store: Ring | Batch) -> Int[Array, ""] | int:
+    """How many rows may be drawn from."""
+    return store.count if isinstance(store, Ring) else jax.tree.leaves(store)[0].shape[0]
+
+
+def gather(store: Ring | Batch, indices: Int[Array, " batch"]) -> Batch:
+    """The rows at these places."""
+    rows = store.rows if isinstance(store, Ring) else store
+    # Indices come from a draw below the count: promising so spares XLA a clamp on every gather.
+    return jax.tree.map(lambda x: x.at[indices].get(mode="promise_in_bounds"), rows)

@@ -1,0 +1,180 @@
+"""Acting in a JAX world and recording it, inside the compiled program."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
+
+from pilothouse.core import trees
+from pilothouse.core.batch import Batch
+from pilothouse.core.keys import at, named
+from pilothouse.policies.policy import Policy
+from pilothouse.worlds.world import World
+
+Sums = dict[str, tuple[Array, Array]]
+"""Metrics on their way: name -> (sum, count). They add up over steps, cycles and environments; divided at the end."""
+
+
+class Acting(eqx.Module):
+    """Where the environments of a world stand. Every leaf has a leading axis of environments.
+
+    `carries` holds, by the address of the step that acts, the policy's carry and the episode it belongs to: two steps
+    with different policies may act in one world in turn.
+    """
+
+    state: PyTree
+    obs: PyTree
+    task: PyTree
+    episode_id: Int[Array, " env"]
+    length: Int[Array, " env"]
+    total: Float[Array, " env"]
+    carries: dict[str, tuple[Int[Array, " env"], PyTree]]
+
+
+def begin(world: World, tasks: PyTree, environments: int, key: PRNGKeyArray) -> Acting:
+    """First episodes in every environment. Episode ids count up by the number of environments, so they never meet."""
+    keys = jax.random.split(named(key, "reset"), environments)
+    state, obs = jax.vmap(world.reset)(tasks, keys)
+    return Acting(
+        state=state,
+        obs=obs,
+        task=tasks,
+        episode_id=jnp.arange(environments, dtype=jnp.int32),
+        length=jnp.zeros(environments, jnp.int32),
+        total=jnp.zeros(environments),
+        carries={},
+    )
+
+
+def fresh_carries(policy: Policy, tasks: PyTree, environments: int, key: PRNGKeyArray, *, each: bool) -> PyTree:
+    """The carries that first episodes begin with."""
+    keys = jax.random.split(named(key, "carry"), environments)
+    return jax.vmap(lambda p, task, k: p.reset(None, task, k), in_axes=(0 if each else None, 0, 0))(policy, tasks, keys)
+
+
+def act(policy: Policy, obs: PyTree, carry: PyTree, key: PRNGKeyArray, *, each: bool) -> tuple[PyTree, PyTree, dict]:
+    """One action in every environment: `(actions, carries, extras)`."""
+    environments = jax.tree.leaves(obs)[0].shape[0]
+    keys = jax.random.split(named(key, "act"), environments)
+    return jax.vmap(lambda p, o, c, k: p(o, c, k), in_axes=(0 if each else None, 0, 0, 0))(policy, obs, carry, keys)
+
+
+def collect(
+    policy: Policy,
+    world: World,
+    acting: Acting,
+    address: str,
+    steps: int,
+    draw_task: Any,
+    key: PRNGKeyArray,
+    *,
+    each: bool = False,
+) -> tuple[Acting, Batch, Sums]:
+    """Act for `steps` steps; episodes that end begin anew at once, and the rows keep the true `next_obs`.
+
+    Returns where the world stands now, the rows with leading axes `(steps, environments)`, and the returns and lengths
+    of the episodes that ended.
+    """
+    environments = acting.episode_id.shape[0]
+    if address in acting.carries:
+        belongs, carry = acting.carries[address]
+        new = fresh_carries(policy, acting.task, environments, key, each=each)
+        carry = trees.where(belongs == acting.episode_id, carry, new)
+    else:
+        carry = fresh_carries(policy, acting.task, environments, key, each=each)
+
+    def one(state: tuple[Acting, PyTree], step: Array) -> tuple[tuple[Acting, PyTree], tuple[Batch, Sums]]:
+        now, carry = state
+        step_key = at(key, step)
+        action, carry, extra = act(policy, now.obs, carry, step_key, each=each)
+        world_state, outcome = jax.vmap(world.step)(now.state, action, jax.random.split(named(step_key, "step"), environments))
+        over = outcome.terminated | outcome.truncated
+        row = Batch(
+            **{**outcome.extra, **extra},
+            obs=now.obs,
+            action=action,
+            reward=outcome.reward,
+            next_obs=outcome.next_obs,
+            terminated=outcome.terminated,
+            truncated=outcome.truncated,
+            valid=jnp.ones(environments, bool),
+            episode_id=now.episode_id,
+            duration=outcome.duration,
+        )
+        length, total = now.length + 1, now.total + outcome.reward
+        task = draw_task(named(step_key, "task")) if draw_task is not None else now.task
+        task = trees.where(over, task, now.task)
+        new_state, new_obs = jax.vmap(world.reset)(task, jax.random.split(named(step_key, "reset"), environments))
+        reset_keys = jax.random.split(named(step_key, "carry"), environments)
+        new_carry = jax.vmap(lambda p, c, t, k: p.reset(c, t, k), in_axes=(0 if each else None, 0, 0, 0))(
+            policy, carry, task, reset_keys
+        )
+        after = Acting(
+            state=trees.where(over, new_state, world_state),
+            obs=trees.where(over, new_obs, outcome.next_obs),
+            task=task,
+            episode_id=jnp.where(over, now.episode_id + environments, now.episode_id),
+            length=jnp.where(over, 0, length),
+            total=jnp.where(over, 0.0, total),
+            carries=now.carries,
+        )
+        return (after, trees.where(over, new_carry, carry)), (row, finished(over, total, length))
+
+    (after, carry), (rows, sums) = jax.lax.scan(one, (acting, carry), jnp.arange(steps))
+    if jax.tree.leaves(carry):
+        carries = {**after.carries, address: (after.episode_id, carry)}
+        after = eqx.tree_at(lambda a: a.carries, after, carries, is_leaf=lambda x: isinstance(x, dict))
+    return after, rows, jax.tree.map(lambda x: x.sum(axis=0), sums)
+
+
+def collect_fresh(
+    policy: Policy, world: World, tasks: PyTree, environments: int, steps: int, key: PRNGKeyArray, *, each: bool = False
+) -> tuple[Batch, Sums]:
+    """New episodes now, one in every environment, each until its end or for `steps` steps.
+
+    Rows after an episode's end are not `valid`. The rows also hold `task`, with a leading axis of environments only.
+    """
+    start = begin(world, tasks, environments, key)
+    carry = fresh_carries(policy, tasks, environments, key, each=each)
+
+    def one(state: tuple[Acting, PyTree, Bool[Array, " env"]], step: Array) -> tuple[Any, Batch]:
+        now, carry, alive = state
+        step_key = at(key, step)
+        action, carry, extra = act(policy, now.obs, carry, step_key, each=each)
+        world_state, outcome = jax.vmap(world.step)(now.state, action, jax.random.split(named(step_key, "step"), environments))
+        row = Batch(
+            **{**outcome.extra, **extra},
+            obs=now.obs,
+            action=action,
+            reward=jnp.where(alive, outcome.reward, 0.0),
+            next_obs=outcome.next_obs,
+            terminated=outcome.terminated & alive,
+            truncated=outcome.truncated & alive,
+            valid=alive,
+            episode_id=now.episode_id,
+            duration=outcome.duration,
+        )
+        after = Acting(
+            state=world_state,
+            obs=outcome.next_obs,
+            task=now.task,
+            episode_id=now.episode_id,
+            length=now.length + alive,
+            total=now.total + row.reward,
+            carries=now.carries,
+        )
+        return (after, carry, alive & ~(outcome.terminated | outcome.truncated)), row
+
+    (after, _, _), rows = jax.lax.scan(one, (start, carry, jnp.ones(environments, bool)), jnp.arange(steps))
+    return rows.replace(task=tasks), finished(jnp.ones(environments, bool), after.total, after.length)
+
+
+def finished(over: Bool[Array, " env"], total: Float[Array, " env"], length: Int[Array, " env"]) -> Sums:
+    """Sums over the episodes that ended."""
+    count = over.sum().astype(jnp.float32)
+    return {
+        "episode/return": (jnp.sum(jnp.where(over, total, 0.0)), count),
+        "episode/length": (jnp.sum(jnp.where(over, length, 0)).astype(jnp.float32), count),
+    }

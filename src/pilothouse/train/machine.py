@@ -1,0 +1,471 @@
+"""Drives the cycles of an algorithm for several lanes (a seed with its settings) at once.
+
+A stage without host steps runs as one compiled loop of any number of cycles. A stage with host steps is a *tape*:
+traced steps wait until a host step needs them, and everything that waits is one compiled program, across the border of
+two cycles too. So one environment step of SAC costs one call: record the last step, update, act for the next.
+
+A machine stands at a *border*: in a traced stage after a whole cycle; in a host stage just before the first host step
+of the next cycle, whose answer (`pending`) is part of what a checkpoint keeps. Programs are the same however often
+one stops there, and so are the numbers.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+
+from pilothouse.algorithm import interpreter
+from pilothouse.algorithm.interpreter import FAULTS, Context, Source, State
+from pilothouse.algorithm.steps import Algorithm, Collect, Repeat, Rule, Step
+from pilothouse.core import trees
+from pilothouse.core.batch import Batch
+from pilothouse.core.errors import WiringError
+from pilothouse.train.simulators import Simulators
+
+Build = Callable[[Mapping[str, Any]], Algorithm]
+"""From the float settings (traced or not) to the algorithm; the structure must not depend on them."""
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """The runs that share a program: one seed each, and the float settings of each."""
+
+    seeds: tuple[int, ...]
+    floats: Mapping[str, tuple[float, ...]]
+
+    @classmethod
+    def of(cls, seeds: Sequence[int], floats: Mapping[str, float | Sequence[float]] | None = None) -> "Lanes":
+        """Lanes for these seeds; a setting is one number for all lanes or one for each."""
+        wide = {}
+        for name, value in (floats or {}).items():
+            wide[name] = tuple(float(v) for v in value) if isinstance(value, Sequence) else (float(value),) * len(seeds)
+            if len(wide[name]) != len(seeds):
+                raise ValueError(f"Setting {name!r} has {len(wide[name])} values for {len(seeds)} lanes.")
+        return cls(tuple(seeds), wide)
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+
+@dataclass(frozen=True)
+class _Op:
+    """One piece of a tape: what to run (static) and what it is given (arrays)."""
+
+    kind: str  # "step", "act", "record", "end"
+    stage: int
+    address: str
+    offset: int
+    given: Any = None
+
+    @property
+    def static(self) -> tuple[Any, ...]:
+        return self.kind, self.stage, self.address, self.offset, jax.tree.structure(self.given)
+
+
+class Machine:
+    """An algorithm in motion. `advance(n)` runs n cycles of every lane and returns the metrics' sums."""
+
+    def __init__(
+        self,
+        build: Build,
+        lanes: Lanes,
+        *,
+        fixed: Mapping[str, PyTree] | None = None,
+        worlds: Mapping[str, Source | Simulators] | None = None,
+        cycles: int = 1,
+        adopt: Mapping[str, PyTree] | None = None,
+    ):
+        self.build, self.lanes, self.fixed = build, lanes, dict(fixed or {})
+        self.worlds = dict(worlds or {})
+        self.structure = build({name: values[0] for name, values in lanes.floats.items()})
+        self.environments = {name: source.environments for name, source in self.worlds.items()}
+        self.keys = jax.vmap(jax.random.key)(jnp.asarray(lanes.seeds, jnp.uint32))
+        self.floats = {name: jnp.asarray(values) for name, values in lanes.floats.items()}
+        self.traces: dict[Any, int] = {}
+        self.total_cycles, self.done = cycles, 0
+        self.updates, self.env_steps = 0, 0
+        self.pending: Any = None
+        self._programs: dict[Any, Callable[..., Any]] = {}
+        self._tape: Iterator[None] | None = None
+        self._waiting: list[_Op] = []
+        self._sums: list[tuple[Any, Any]] = []
+        self._host_sums: dict[str, np.ndarray] = {}
+        self._carried: tuple[str, ...] = ()
+        self.state = self._initial_state(adopt)
+
+    # ------------------------------------------------------------------------------------------------ state and stages
+
+    def _traced_worlds(self) -> dict[str, Source]:
+        return {name: source for name, source in self.worlds.items() if isinstance(source, Source)}
+
+    def _initial_state(self, adopt: Mapping[str, PyTree] | None) -> State:
+        hosts = {name: s.environments for name, s in self.worlds.items() if isinstance(s, Simulators)}
+
+        def one(key: Any, floats: Mapping[str, Any], fixed: Any, adopt: Any) -> State:
+            return interpreter.init(self.build(floats), key, self._traced_worlds(), fixed, adopt, hosts)
+
+        state = self._over_lanes("init", one, (0, 0, None, None))(self.keys, self.floats, self.fixed, adopt)
+        self._carried = tuple(state.parts)
+        return State(dict(state.parts), dict(state.opt))
+
+    def _over_lanes(self, name: Any, function: Callable[..., Any], axes: tuple[Any, ...], donate: tuple[int, ...] = ()) -> Callable[..., Any]:
+        """Compile over lanes. One lane runs without the axis: a batched product of one is slower than a product."""
+        self.traces.setdefault(name, 0)
+
+        def counted(*args: Any) -> Any:
+            self.traces[name] += 1
+            if len(self.lanes) > 1:
+                return jax.vmap(function, in_axes=axes)(*args)
+            flat = [jax.tree.map(lambda x: x[0], a) if axis == 0 else a for a, axis in zip(args, axes, strict=True)]
+            return jax.tree.map(lambda x: x[None], function(*flat))
+
+        return jax.jit(counted, donate_argnums=donate)
+
+    def stage_of(self, cycle: int) -> int:
+        """The stage that this cycle, counted from 0 over the whole run, belongs to."""
+        left = cycle
+        for number, stage in enumerate(self.structure.stages):
+            if stage.cycles is None or left < stage.cycles or number == len(self.structure.stages) - 1:
+                return number
+            left -= stage.cycles
+        raise AssertionError
+
+    def cycles_left_in_stage(self, cycle: int) -> int | None:
+        """How many cycles remain of the stage that this cycle is in; None if it has no end."""
+        left = cycle
+        for stage in self.structure.stages[:-1]:
+            if stage.cycles is None or left < stage.cycles:
+                return None if stage.cycles is None else stage.cycles - left
+            left -= stage.cycles
+        return None
+
+    def is_host(self, step: Step) -> bool:
+        """Whether a step, or one inside it, leaves the compiled program."""
+        if isinstance(step, Repeat):
+            return any(self.is_host(inner) for inner in step.steps)
+        if isinstance(step, Rule):
+            return step.host
+        return isinstance(step, Collect) and isinstance(step.world, str) and isinstance(self.worlds.get(step.world), Simulators)
+
+    def stage_is_host(self, stage: int) -> bool:
+        return any(self.is_host(step) for step in self.structure.stages[stage].cycle)
+
+    def _counts(self, stage: int) -> tuple[int, int]:
+        steps = self.structure.stages[stage].cycle
+        return interpreter.updates_in(steps), interpreter.env_steps_in(steps, self.environments)
+
+    def counts_at(self, cycle: int) -> tuple[int, int]:
+        """Updates and environment steps (of one lane) done before this cycle."""
+        updates = steps = 0
+        left = cycle
+        for number, stage in enumerate(self.structure.stages):
+            last = number == len(self.structure.stages) - 1
+            here = left if last or stage.cycles is None else min(left, stage.cycles)
+            more = self._counts(number)
+            updates, steps, left = updates + here * more[0], steps + here * more[1], left - here
+        return updates, steps
+
+    def clock_at(self, cycle: int) -> dict[str, Any]:
+        """The clock at the start of this cycle, as NumPy scalars."""
+        updates, steps = self.counts_at(cycle)
+        return {
+            "stage": np.int32(self.stage_of(cycle)),
+            "cycle": np.int32(cycle),
+            "updates": np.int32(updates),
+            "env_steps": np.int32(steps),
+            "progress": np.float32(min(1.0, cycle / max(1, self.total_cycles))),
+        }
+
+    def faults(self) -> np.ndarray:
+        """By lane and objective, the update at which it turned non-finite; -1 is never."""
+        return np.asarray(self.state.opt[FAULTS])
+
+    # ------------------------------------------------------------------------------------------------------- advancing
+
+    def advance(self, number: int) -> dict[str, np.ndarray]:
+        """Run this many cycles. Returns metrics by name as `(lanes, 2)`: sum and count."""
+        end = self.done + number
+        while self.done < end:
+            stage = self.stage_of(self.done)
+            if self.stage_is_host(stage):
+                self._advance_tape()
+                self.done += 1
+            else:
+                left = self.cycles_left_in_stage(self.done)
+                several = min(end - self.done, left) if left is not None else end - self.done
+                self._advance_traced(stage, several)
+                self.done += several
+            if self.stage_of(self.done) != stage:
+                self._enter(self.stage_of(self.done))
+        self.updates, self.env_steps = self.counts_at(self.done)
+        return self._take_sums()
+
+    def _enter(self, stage: int) -> None:
+        if self.structure.stages[stage].optimizer is None:
+            return
+
+        def one(state: State, floats: Mapping[str, Any]) -> State:
+            algorithm = self.build(floats)
+            return interpreter.start_stage(algorithm, algorithm.stages[stage], state)
+
+        program = self._over_lanes(("enter", stage), one, (0, 0))
+        self.state = program(self.state, self.floats)
+
+    def _advance_traced(self, stage: int, number: int) -> None:
+        name = ("loop", stage)
+        if name not in self._programs:
+            more = self._counts(stage)
+
+            def one(state: State, key: Any, floats: Any, fixed: Any, clock: Any, number: Any, total: Any) -> Any:
+                def ahead(now: dict[str, Any]) -> dict[str, Any]:
+                    cycle = now["cycle"] + 1
+                    return {
+                        "stage": now["stage"],
+                        "cycle": cycle,
+                        "updates": now["updates"] + more[0],
+                        "env_steps": now["env_steps"] + more[1],
+                        "progress": jnp.minimum(1.0, cycle / total).astype(jnp.float32),
+                    }
+
+                algorithm, worlds = self.build(floats), self._traced_worlds()
+                state, sums = interpreter.cycles(algorithm, state, fixed, clock, key, worlds, number, ahead, stage)
+                return state, _pack(sums)
+
+            self._programs[name] = self._over_lanes(name, one, (0, 0, 0, None, None, None, None), donate=(0,))
+        clock = self.clock_at(self.done)
+        total = np.float32(max(1, self.total_cycles))
+        args = (self.state, self.keys, self.floats, self.fixed, clock, np.int32(number), total)
+        self.state, sums = self._programs[name](*args)
+        self._sums.append((name, sums))
+
+    # --------------------------------------------------------------------------------------------------------- the tape
+
+    def _advance_tape(self) -> None:
+        if self._tape is None:
+            self._tape = self._run_tape(self.done)
+            next(self._tape)
+        next(self._tape, None)
+
+    def prime(self) -> None:
+        """Go to the border that a checkpoint of a host stage keeps: just before the first host step."""
+        if self._tape is None and self.stage_is_host(self.stage_of(self.done)):
+            self._tape = self._run_tape(self.done)
+            next(self._tape)
+
+    def _run_tape(self, cycle: int) -> Iterator[None]:
+        """Cycles from this one on. Stands still once a cycle, at its first host step; ends where a traced stage begins."""
+        while self.stage_is_host(self.stage_of(cycle)):
+            stage = self.stage_of(cycle)
+            border = [False]
+            yield from self._run_host_steps(self.structure.stages[stage].cycle, stage, cycle, "", (), border)
+            self._waiting.append(_Op("end", stage, "", cycle))
+            cycle += 1
+            if self.structure.stages[self.stage_of(cycle)].optimizer is not None and self.stage_of(cycle) != stage:
+                self._flush(cycle)
+        self._flush(cycle)
+        self._tape = None
+
+    def _run_host_steps(
+        self, steps: tuple[Step, ...], stage: int, cycle: int, prefix: str, rounds: tuple[int, ...], border: list[bool]
+    ) -> Iterator[None]:
+        for index, step in enumerate(steps):
+            address = f"{prefix}{index}"
+            if not self.is_host(step):
+                self._waiting.append(_Op("step", stage, address, cycle, tuple(np.int32(r) for r in rounds)))
+            elif isinstance(step, Collect):
+                yield from self._collect(step, stage, cycle, address, rounds, border)
+            elif isinstance(step, Rule):
+                self._answer(cycle, border)
+                if not border[0]:
+                    border[0] = True
+                    yield
+                self._host_rule(step, stage, cycle, address)
+            elif isinstance(step, Repeat):
+                for number in range(step.times):
+                    if step.until is not None and self._holds(step, stage, cycle, address):
+                        break
+                    yield from self._run_host_steps(step.steps, stage, cycle, f"{address}.", (*rounds, number), border)
+
+    def _answer(self, cycle: int, border: list[bool]) -> list[Any]:
+        """What the waiting steps answer: run them, or take the answer that a checkpoint kept."""
+        if self.pending is not None and not border[0]:
+            self._waiting.clear()
+            answer, self.pending = self.pending, None
+            return answer
+        return self._flush(cycle)
+
+    def _collect(
+        self, step: Collect, stage: int, cycle: int, address: str, rounds: tuple[int, ...], border: list[bool]
+    ) -> Iterator[None]:
+        assert isinstance(step.world, str)
+        simulators = self.worlds[step.world]
+        assert isinstance(simulators, Simulators)
+        if step.fresh:
+            simulators.begin_all()
+        rows: list[Batch] = []
+        for number in range(step.steps):
+            given = (tuple(np.int32(r) for r in (*rounds, number)), simulators.obs(), simulators.episode_id())
+            self._waiting.append(_Op("act", stage, address, cycle, given))
+            action, extra = self._answer(cycle, border)[-1]
+            if not border[0]:
+                border[0] = True
+                self.pending = [(action, extra)]
+                yield
+                self.pending = None
+            action, extra = jax.tree.map(np.asarray, (action, extra))
+            rows.append(simulators.step(action, extra))
+        stacked = rows[0] if len(rows) == 1 else jax.tree.map(lambda *x: np.stack(x, axis=1), *rows)
+        if len(rows) == 1:
+            stacked = jax.tree.map(lambda x: x[:, None], stacked)
+        for name, value in simulators.take_finished().items():
+            self._host_sums[name] = self._host_sums.get(name, 0.0) + value
+        self._waiting.append(_Op("record", stage, address, cycle, stacked))
+
+    def _host_rule(self, rule: Rule, stage: int, cycle: int, address: str) -> None:
+        """Run a rule in Python, one lane at a time, on arrays that are fetched when it reads them."""
+        clock = self.clock_at(cycle)
+        written: list[dict[str, Any]] = []
+        for lane in range(len(self.lanes)):
+            view = _Lane({**self.state.parts}, self.fixed, clock, lane)
+            context = Context(self.structure, stage, {}, clock, self.keys[lane], {})
+            changed = rule.change(view, None, {}, context.step_key(address))
+            written.append(interpreter.checked_writes(rule, changed))
+        for name in rule.writes:
+            new = jax.tree.map(lambda *x: jnp.stack([jnp.asarray(v) for v in x]), *[w[name] for w in written])
+            old = self.state.parts.get(name)
+            if old is not None:
+                new = _same_shape(rule.label, name, old, new)
+            self.state.parts[name] = new
+
+    def _holds(self, repeat: Repeat, stage: int, cycle: int, address: str) -> bool:
+        """Whether a host-driven `Repeat … until` has reached its end, in every lane."""
+        self._flush(cycle)
+        name = ("until", stage, address)
+        if name not in self._programs:
+
+            def one(state: State, floats: Any, fixed: Any, clock: Any) -> Any:
+                found = interpreter.step_at(self.build(floats).stages[stage].cycle, address)
+                assert isinstance(found, Repeat) and found.until is not None
+                return found.until({**fixed, **state.parts, "clock": clock})
+
+            self._programs[name] = self._over_lanes(name, one, (0, 0, None, None))
+        answer = self._programs[name](self.state, self.floats, self.fixed, self.clock_at(cycle))
+        return bool(np.asarray(answer).all())
+
+    def _flush(self, cycle: int) -> list[Any]:
+        """Run everything that waits as one program; the answers of its `act` steps."""
+        if not self._waiting:
+            return []
+        ops, self._waiting = self._waiting, []
+        base = ops[0].offset
+        ops = [_Op(op.kind, op.stage, op.address, op.offset - base, op.given) for op in ops]
+        name = tuple(op.static for op in ops)
+        if name not in self._programs:
+            self._programs[name] = self._compile_tape(name, ops)
+        clocks = [self.clock_at(base + offset) for offset in sorted({op.offset for op in ops})]
+        given = [self._by_lane(op) for op in ops]
+        shared = [op.given[0] if op.kind == "act" else op.given if op.kind == "step" else () for op in ops]
+        self.state, answers, sums = self._programs[name](
+            self.state, self.keys, self.floats, given, self.fixed, clocks, shared
+        )
+        self._sums.append((name, sums))
+        return answers
+
+    def _by_lane(self, op: _Op) -> Any:
+        return op.given[1:] if op.kind == "act" else op.given if op.kind == "record" else ()
+
+    def _compile_tape(self, name: Any, ops: list[_Op]) -> Callable[..., Any]:
+        offsets = sorted({op.offset for op in ops})
+
+        def one(state: State, key: Any, floats: Any, given: Any, fixed: Any, clocks: Any, shared: Any) -> Any:
+            algorithm = self.build(floats)
+            parts, opt, sums, answers = dict(state.parts), dict(state.opt), {}, []
+            for op, mine, rounds in zip(ops, given, shared, strict=True):
+                clock = clocks[offsets.index(op.offset)]
+                context = Context(algorithm, op.stage, fixed, clock, key, self._traced_worlds())
+                if op.kind == "end":
+                    parts = {n: parts[n] for n in self._carried}
+                    continue
+                step = interpreter.step_at(algorithm.stages[op.stage].cycle, op.address)
+                if op.kind == "step":
+                    parts, opt, said = interpreter.run_step(step, parts, opt, context, op.address, rounds)
+                    sums = interpreter.add_sums(sums, said)
+                elif op.kind == "act":
+                    assert isinstance(step, Collect)
+                    action, extra, parts = interpreter.act_once(step, parts, context, op.address, rounds, *mine)
+                    answers.append((action, extra))
+                else:
+                    assert isinstance(step, Collect)
+                    parts = {**parts, **interpreter.put(parts, step.into, mine)}
+            return State(parts, opt), answers, _pack(sums)
+
+        return self._over_lanes(name, one, (0, 0, 0, 0, None, None, None), donate=(0,))
+
+    # ---------------------------------------------------------------------------------------------------------- metrics
+
+    def _take_sums(self) -> dict[str, np.ndarray]:
+        totals = dict(self._host_sums)
+        self._host_sums = {}
+        for _, (names, packed) in ((name, _unpack(sums)) for name, sums in self._sums):
+            for index, label in enumerate(names):
+                totals[label] = totals.get(label, 0.0) + packed[:, index].astype(np.float64)
+        self._sums = []
+        return totals
+
+
+class _Packed:
+    """Sums as one array `(names, 2)`, the names static: one small array a call instead of two scalars a metric."""
+
+    def __init__(self, names: tuple[str, ...], values: Any):
+        self.names, self.values = names, values
+
+
+jax.tree_util.register_pytree_node(_Packed, lambda p: ((p.values,), p.names), lambda names, children: _Packed(names, children[0]))
+
+
+def _pack(sums: Mapping[str, tuple[Any, Any]]) -> _Packed:
+    names = tuple(sorted(sums))
+    if not names:
+        return _Packed((), jnp.zeros((0, 2)))
+    return _Packed(names, jnp.stack([jnp.stack([jnp.float32(sums[n][0]), jnp.float32(sums[n][1])]) for n in names]))
+
+
+def _unpack(packed: _Packed) -> tuple[tuple[str, ...], np.ndarray]:
+    return packed.names, np.asarray(packed.values)
+
+
+class _Lane(Mapping[str, Any]):
+    """The parts of one lane as NumPy arrays, fetched when read."""
+
+    def __init__(self, parts: Mapping[str, PyTree], fixed: Mapping[str, PyTree], clock: Mapping[str, Any], lane: int):
+        self._parts, self._fixed, self._clock, self._lane = parts, fixed, clock, lane
+
+    def __getitem__(self, name: str) -> Any:
+        if name == "clock":
+            return self._clock
+        if name in self._parts:
+            return jax.tree.map(lambda x: np.asarray(x[self._lane]), self._parts[name])
+        return jax.tree.map(np.asarray, self._fixed[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._parts, **self._fixed, "clock": None})
+
+    def __len__(self) -> int:
+        return len({**self._parts, **self._fixed}) + 1
+
+
+def _same_shape(rule: str, name: str, old: PyTree, new: PyTree) -> PyTree:
+    """The new value in the old one's types; raises if a host rule changed shapes, which would recompile everything."""
+    if jax.tree.structure(old) != jax.tree.structure(new):
+        raise WiringError(f"Host rule {rule!r} returned {name!r} with another structure. Keep the structure that was made.")
+    for (path, before), after in zip(trees.named_leaves(old).items(), jax.tree.leaves(new), strict=True):
+        if before.shape != after.shape:
+            raise WiringError(
+                f"Host rule {rule!r} returned {name}/{path} of shape {after.shape[1:]}; it was {before.shape[1:]}. "
+                "Keep arrays of fixed capacity, and a count beside them."
+            )
+    return jax.tree.map(lambda before, after: after.astype(before.dtype), old, new)
