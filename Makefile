@@ -1,6 +1,4 @@
 # Every command of the project. `make run` and `make test` set up what they need by themselves.
-# No word from make itself after the job: the last line that `make run` prints is the path of its report.
-MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 

@@ -21,6 +21,11 @@ if ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
     exit 2
 fi
 
+# One set-up at a time, and none beside the pip that a killed one may have left running: it holds the lock too.
+mkdir -p .cache
+exec 9>.cache/set-up.lock
+flock 9
+
 # The stamp names the folder too: a virtual environment does not survive being moved.
 wanted=$({ cat pyproject.toml constraints.txt; pwd; "$python" -c 'import sys; print(sys.version)'; } | sha256sum | cut -d' ' -f1)
 finished() { [ -x .venv/bin/python ] && [ ! -e .venv/.unfinished ] && [ "$(cat ".venv/.stamp-$1" 2>/dev/null)" = "$wanted" ]; }
