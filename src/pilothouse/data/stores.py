@@ -11,15 +11,19 @@ from pilothouse.core.spaces import Spec
 
 
 class Ring(eqx.Module):
-    """The newest `capacity` rows, overwritten oldest first. `count` rows are filled; `position` is written next."""
+    """The newest `capacity` rows, overwritten oldest first. `added` counts every row ever added."""
 
     rows: Batch
-    position: Int[Array, ""]
-    count: Int[Array, ""]
+    added: Int[Array, ""]
 
     @property
     def capacity(self) -> int:
         return jax.tree.leaves(self.rows)[0].shape[0]
+
+    @property
+    def count(self) -> Int[Array, ""]:
+        """How many rows are filled."""
+        return jnp.minimum(self.added, self.capacity)
 
     def add(self, rows: Batch) -> "Ring":
         """The ring with these rows (leading axis) behind the newest. Rows that are not `valid` are passed over.
@@ -31,20 +35,13 @@ class Ring(eqx.Module):
         if number > self.capacity:
             raise ValueError(f"{number} rows do not fit a ring of {self.capacity}.")
         valid = rows["valid"] if "valid" in rows else jnp.ones(number, bool)
-        place = self.position + jnp.cumsum(valid) - 1
+        place = self.added + jnp.cumsum(valid) - 1
         # An index beyond the end is dropped by the scatter: that is how invalid rows vanish.
         place = jnp.where(valid, place % self.capacity, self.capacity)
         written = jax.tree.map(
-            lambda old, new: old.at[place].set(new.astype(old.dtype), mode="drop", unique_indices=True),
-            self.rows,
-            Batch(**kept),
+            lambda old, new: old.at[place].set(new.astype(old.dtype), mode="drop"), self.rows, Batch(**kept)
         )
-        added = valid.sum().astype(jnp.int32)
-        return Ring(
-            rows=written,
-            position=(self.position + added) % self.capacity,
-            count=jnp.minimum(self.count + added, self.capacity),
-        )
+        return Ring(rows=written, added=self.added + valid.sum().astype(jnp.int32))
 
 
 def ring(spec: Spec, capacity: int, *, keep: dict[str, PyTree] | None = None) -> Initialise:
@@ -64,7 +61,7 @@ def ring(spec: Spec, capacity: int, *, keep: dict[str, PyTree] | None = None) ->
             **(keep or {}),
         }
         rows = jax.tree.map(lambda x: jnp.zeros((capacity, *x.shape), x.dtype), Batch(**row))
-        return Ring(rows, jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
+        return Ring(rows, jnp.zeros((), jnp.int32))
 
     return make
 

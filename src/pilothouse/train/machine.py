@@ -256,6 +256,12 @@ class Machine:
             self._tape = self._run_tape(self.done)
             next(self._tape)
 
+    def adopt_state(self, state: State, pending: Any) -> None:
+        """Go on from this state, and from the answer that a host stage was waiting for."""
+        self.state, self.pending = state, pending
+        self._tape, self._waiting, self._sums, self._host_sums = None, [], [], {}
+        self.updates, self.env_steps = self.counts_at(self.done)
+
     def _run_tape(self, cycle: int) -> Iterator[None]:
         """Cycles from this one on. Stands still once a cycle, at its first host step; ends where a traced stage begins."""
         while self.stage_is_host(self.stage_of(cycle)):
@@ -282,7 +288,9 @@ class Machine:
                 self._answer(cycle, border)
                 if not border[0]:
                     border[0] = True
+                    self.pending = []
                     yield
+                    self.pending = None
                 self._host_rule(step, stage, cycle, address)
             elif isinstance(step, Repeat):
                 for number in range(step.times):

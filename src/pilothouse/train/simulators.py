@@ -46,10 +46,10 @@ class Simulators:
         return jax.tree.map(lambda x: x.reshape(len(self.lane_seeds), self.environments, *x.shape[1:]), tree)
 
     def obs(self) -> PyTree:
-        """What every copy shows now, `(lanes, environments, …)`; a copy of its own."""
+        """What every copy shows now, `(lanes, environments, …)`. Worlds return fresh arrays, so no copy is made."""
         if self._obs is None:
             self.begin_all()
-        return self._lanes(jax.tree.map(np.array, self._obs))
+        return self._lanes(self._obs)
 
     def episode_id(self) -> np.ndarray:
         """A number for the episode each copy is in; never the same for two episodes of one lane."""
@@ -68,10 +68,10 @@ class Simulators:
             **extra,
             obs=before,
             action=action,
-            next_obs=self._lanes(jax.tree.map(np.array, outcome["next_obs"])),
+            next_obs=self._lanes(outcome["next_obs"]),
             reward=self._lanes(np.asarray(outcome["reward"], np.float32)),
-            terminated=self._lanes(np.array(outcome["terminated"], bool)),
-            truncated=self._lanes(np.array(outcome["truncated"], bool)),
+            terminated=self._lanes(outcome["terminated"]),
+            truncated=self._lanes(outcome["truncated"]),
             valid=np.ones(ids.shape, bool),
             episode_id=ids,
             duration=np.ones(ids.shape, np.int32),
@@ -105,6 +105,31 @@ class Simulators:
             sums["episode/length"][lane] += (length, 1)
         self._finished = []
         return sums
+
+    def snapshot(self) -> dict[str, Any]:
+        """Arrays from which `restore` brings every copy back to this very step."""
+        return {
+            "episodes": self.episodes.copy(),
+            "totals": self.totals.copy(),
+            "lengths": self.lengths.copy(),
+            "obs": self._obs,
+            "world": self.world.snapshot(),  # pyright: ignore[reportAttributeAccessIssue]
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> bool:
+        """Replay every copy to where it stood. Whether it stands there: compare before going on.
+
+        If the replay differs (a simulator that is not deterministic), new episodes begin in every copy.
+        """
+        self.episodes, self.totals = snapshot["episodes"].copy(), snapshot["totals"].copy()
+        self.lengths = snapshot["lengths"].copy()
+        obs = self.world.restore(snapshot["world"])  # pyright: ignore[reportAttributeAccessIssue]
+        same = jax.tree.map(lambda a, b: bool(np.array_equal(a, b)), obs, snapshot["obs"])
+        self._obs = snapshot["obs"]
+        if all(jax.tree.leaves(same)):
+            return True
+        self.begin_all()
+        return False
 
     def close(self) -> None:
         self.world.close()

@@ -1,0 +1,86 @@
+"""Rules that many methods share: slow copies, advantages, and rules one after the other."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import PRNGKeyArray, PyTree
+
+from pilothouse.algorithm.steps import Rule
+from pilothouse.core.aliases import Aux, Parts
+from pilothouse.core.batch import Batch
+from pilothouse.objectives.returns import generalised_advantages
+
+
+def follow(part: str, slow: str, rate: float) -> Rule:
+    """Move a slow copy towards its original by this fraction of the way (Polyak averaging)."""
+
+    def change(parts: Parts, batch: Batch | None, aux: Aux, key: PRNGKeyArray) -> dict[str, PyTree]:
+        del batch, aux, key
+
+        def step(old: Any, new: Any) -> Any:
+            return old + rate * (new - old) if eqx.is_inexact_array(old) else new
+
+        return {slow: jax.tree.map(step, parts[slow], parts[part])}
+
+    return Rule(change, (slow,), name=f"follow {part}")
+
+
+def copy(part: str, into: str) -> Rule:
+    """Overwrite one part with another: the previous policy, a reference refreshed, a snapshot."""
+
+    def change(parts: Parts, batch: Batch | None, aux: Aux, key: PRNGKeyArray) -> dict[str, PyTree]:
+        del batch, aux, key
+        return {into: parts[part]}
+
+    return Rule(change, (into,), name=f"copy {part}")
+
+
+def advantages(
+    discount: float, lam: float, *, agent: str = "agent", rollout: str = "rollout", value: Callable[..., Any] | None = None
+) -> Rule:
+    """Generalised advantage estimation over a rollout `(steps, environments)`: adds `advantage` and `return_`.
+
+    A termination cuts both the bootstrap and the recursion; a truncation cuts the recursion only and bootstraps from
+    the true next observation. `value(parts, obs)` defaults to the second output of the agent.
+
+    **Source:** Schulman et al., arXiv:1506.02438, equation 16.
+    """
+
+    def estimate(parts: Parts, obs: PyTree) -> Any:
+        return value(parts, obs) if value is not None else parts[agent](obs)[1]
+
+    def change(parts: Parts, batch: Batch | None, aux: Aux, key: PRNGKeyArray) -> dict[str, PyTree]:
+        del batch, aux, key
+        rows: Batch = parts[rollout]
+        states = jax.vmap(jax.vmap(lambda obs: estimate(parts, obs)))
+        now = rows["value"] if "value" in rows else states(rows.obs)
+        after = states(rows.next_obs)
+        gae = jax.vmap(
+            lambda reward, v, w, over, cut: generalised_advantages(reward, v, w, over, cut, discount=discount, lam=lam),
+            in_axes=1,
+            out_axes=1,
+        )(rows.reward, now, after, rows.terminated, rows.truncated)
+        return {rollout: rows.replace(advantage=gae, return_=gae + now)}
+
+    return Rule(change, (rollout,), name="advantages")
+
+
+def in_turn(*stages: Callable[[Batch], Batch], rollout: str = "rollout") -> Rule:
+    """Pure changes of a rollout, one after the other."""
+
+    def change(parts: Parts, batch: Batch | None, aux: Aux, key: PRNGKeyArray) -> dict[str, PyTree]:
+        del batch, aux, key
+        rows = parts[rollout]
+        for stage in stages:
+            rows = stage(rows)
+        return {rollout: rows}
+
+    return Rule(change, (rollout,), name="in turn")
+
+
+def scalar(value: float) -> Callable[[PRNGKeyArray], Any]:
+    """A part that is one trainable number."""
+    return lambda key: jnp.asarray(value, jnp.float32)

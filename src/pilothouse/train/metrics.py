@@ -1,0 +1,119 @@
+"""Metrics of a run: one JSON object a line, always; other trackers by one small protocol."""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from pilothouse.core.errors import MissingExtraError, SettingError
+from pilothouse.train.storage import explain
+
+
+class Tracker(Protocol):
+    """Somewhere that metrics go besides the run folder."""
+
+    def write(self, step: int, seed: int, values: Mapping[str, float]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class MetricsFile:
+    """`metrics.jsonl`: `{"step", "seed", name: number, …, "timing": {…}}`. What depends on the clock is under `timing`.
+
+    A number that is not finite is written as null: no JSON reader agrees on NaN.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def size(self) -> int:
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def cut(self, size: int) -> None:
+        """Back to what a checkpoint counted; what came after it will come again."""
+        if self.path.exists():
+            os.truncate(self.path, size)
+
+    def append(self, lines: list[dict[str, Any]]) -> None:
+        text = "".join(json.dumps({k: _plain(v) for k, v in line.items()}, allow_nan=False) + "\n" for line in lines)
+        try:
+            with open(self.path, "a") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as fault:
+            raise explain(fault, self.path) from fault
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """All lines; a last line cut short by a crash is left out."""
+    rows = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows
+
+
+class TensorBoard:
+    """Scalars for TensorBoard, one writer a seed."""
+
+    def __init__(self, folder: Path):
+        try:
+            from tensorboardX import SummaryWriter  # pyright: ignore[reportMissingImports]
+        except ImportError as missing:
+            raise MissingExtraError("Tracking to TensorBoard", "tensorboard") from missing
+        self._folder, self._make, self._writers = folder, SummaryWriter, {}
+
+    def write(self, step: int, seed: int, values: Mapping[str, float]) -> None:
+        writer = self._writers.setdefault(seed, None) or self._make(str(self._folder / f"seed-{seed}"))
+        self._writers[seed] = writer
+        for name, value in values.items():
+            writer.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        for writer in self._writers.values():
+            writer.close()
+
+
+class WeightsAndBiases:
+    """Scalars for W&B, one run a seed, grouped under the run folder's name."""
+
+    def __init__(self, folder: Path):
+        try:
+            import wandb  # pyright: ignore[reportMissingImports]
+        except ImportError as missing:
+            raise MissingExtraError("Tracking to W&B", "wandb") from missing
+        self._folder, self._wandb, self._runs = folder, wandb, {}
+
+    def write(self, step: int, seed: int, values: Mapping[str, float]) -> None:
+        if seed not in self._runs:
+            name = f"{self._folder.name}-seed-{seed}"
+            self._runs[seed] = self._wandb.init(
+                project="pilothouse", group=self._folder.name, name=name, dir=str(self._folder), reinit="create_new"
+            )
+        self._runs[seed].log(dict(values), step=step)
+
+    def close(self) -> None:
+        for run in self._runs.values():
+            run.finish()
+
+
+def trackers(names: tuple[str, ...], folder: Path) -> list[Tracker]:
+    """The trackers of these names: `tensorboard`, `wandb`."""
+    known = {"tensorboard": TensorBoard, "wandb": WeightsAndBiases}
+    for name in names:
+        if name not in known:
+            raise SettingError(f"Unknown tracker {name!r}; expected one of {', '.join(known)}.")
+    return [known[name](folder) for name in names]

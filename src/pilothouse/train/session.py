@@ -1,0 +1,190 @@
+"""Learning in memory: a machine, its borders, and what is measured at them. `run.py` adds the folder."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import PyTree
+
+from pilothouse.algorithm.interpreter import objectives_of
+from pilothouse.algorithm.recipe import Bound
+from pilothouse.algorithm.steps import Algorithm
+from pilothouse.core.errors import SettingError
+from pilothouse.train.evaluation import Evaluation, evaluation
+from pilothouse.train.machine import Build, Lanes, Machine
+from pilothouse.train.simulators import Simulators
+from pilothouse.train.sources import DataSource, PairSource, SimulatorSource, Source, WorldSource, check_fits
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long, and how often to look. All in cycles; fixed when a run begins and kept in its config."""
+
+    cycles: int
+    log_every: int
+    evaluate_every: int
+    checkpoint_every: int
+    steps: int
+    """The true number of steps of `cycles` cycles, in the unit of `--steps`."""
+
+    def next_border(self, done: int) -> int:
+        """The next cycle at which anything is due."""
+        ends = [(done // every + 1) * every for every in (self.log_every, self.evaluate_every, self.checkpoint_every)]
+        return min(*ends, self.cycles)
+
+    def due(self, what: int, done: int) -> bool:
+        return done % what == 0 or done >= self.cycles
+
+
+def plan_for(machine: Machine, source: Source, steps: int, *, evaluations: int, logs: int = 50) -> Plan:
+    """Cycles that make at least so many steps, and borders spread evenly over them."""
+    if steps < 1:
+        raise SettingError(f"steps={steps}; expected at least 1.")
+    unit = 1 if source.kind == "world" else 0
+    low, high = 1, steps + sum(stage.cycles or 0 for stage in machine.structure.stages)
+    if machine.counts_at(high)[unit] < steps:
+        raise SettingError("This recipe's last stage makes no steps of the kind that --steps counts; nothing would be learned.")
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if machine.counts_at(middle)[unit] >= steps else (middle + 1, high)
+    log = max(1, low // logs)
+    look = log * max(1, round(low / max(1, evaluations) / log))
+    return Plan(low, log, look, look, machine.counts_at(low)[unit])
+
+
+@dataclass
+class Look:
+    """What was seen at a border: metrics (mean over the steps since the last), and returns if measured."""
+
+    cycle: int
+    step: int
+    metrics: dict[str, np.ndarray]
+    returns: np.ndarray | None
+    seconds: float
+
+
+@dataclass
+class Session:
+    """A bound recipe (or a plain algorithm), a source, and the lanes that learn."""
+
+    build: Build
+    source: Source
+    machine: Machine
+    evaluate: Evaluation | None
+    episodes: int
+    looks: list[Look] = field(default_factory=list)
+
+    def close(self) -> None:
+        for world in self.machine.worlds.values():
+            if isinstance(world, Simulators):
+                world.close()
+
+    def run(self, plan: Plan, at_border: Callable[[Look], bool] | None = None) -> None:
+        """Go on to the plan's end. `at_border` is told of every look, and says whether to go on."""
+        self.machine.total_cycles = plan.cycles
+        while self.machine.done < plan.cycles:
+            start = time.perf_counter()
+            sums = self.machine.advance(plan.next_border(self.machine.done) - self.machine.done)
+            metrics = {name: pair[:, 0] / np.where(pair[:, 1] == 0, np.nan, pair[:, 1]) for name, pair in sums.items()}
+            seconds = time.perf_counter() - start
+            returns = None
+            if self.evaluate is not None and plan.due(plan.evaluate_every, self.machine.done):
+                returns = self.evaluate(self.machine.state.parts, self.machine.floats)
+            look = Look(self.machine.done, self.step, metrics, returns, seconds)
+            self.looks.append(look)
+            if at_border is not None and not at_border(look):
+                return
+
+    @property
+    def step(self) -> int:
+        """Steps done, in the unit of `--steps`."""
+        return self.machine.env_steps if self.source.kind == "world" else self.machine.updates
+
+    def diverged(self) -> np.ndarray:
+        """Which lanes met a loss that was not finite, and froze at their last finite state."""
+        return (self.machine.faults() >= 0).any(axis=1)
+
+    def fault_lines(self) -> list[str]:
+        """For each diverged lane, which objective failed and when."""
+        names = [objective.label for _, objective in objectives_of(self.machine.structure)]
+        lines = []
+        for lane, faults in zip(self.machine.lanes.seeds, self.machine.faults(), strict=True):
+            for name, update in zip(names, faults, strict=True):
+                if update >= 0:
+                    lines.append(f"seed {lane}: the loss of {name!r} was not finite at update {update}")
+        return lines
+
+    def final_returns(self) -> np.ndarray:
+        """`(lanes, episodes)` of the last look that measured; NaN without any."""
+        for look in reversed(self.looks):
+            if look.returns is not None:
+                return look.returns
+        return np.full((len(self.machine.lanes), 1), np.nan)
+
+    def policy_parts(self, lane: int) -> dict[str, PyTree]:
+        import jax
+
+        from pilothouse.train.evaluation import acting_parts
+
+        return jax.tree.map(lambda x: np.asarray(x[lane]), acting_parts(self.machine.state.parts))
+
+
+def builder(algorithm: Bound | Algorithm, source: Source) -> Build:
+    """From float settings to the algorithm, for this source's spec in unit actions."""
+    if isinstance(algorithm, Algorithm):
+        return lambda floats: algorithm
+    check_fits(algorithm.name, algorithm.recipe.takes, source)
+    spec = source.spec.unit()
+    return lambda floats: algorithm.build(spec, floats)
+
+
+def measured_in(source: Source) -> WorldSource | SimulatorSource | None:
+    """Where policies learned from this source are measured."""
+    if isinstance(source, DataSource | PairSource):
+        return source.evaluation
+    return source if isinstance(source, WorldSource | SimulatorSource) else None
+
+
+def open_session(
+    algorithm: Bound | Algorithm,
+    source: Source,
+    *,
+    seeds: Sequence[int],
+    floats: Mapping[str, float | Sequence[float]] | None = None,
+    episodes: int = 20,
+    adopt: Mapping[str, PyTree] | None = None,
+) -> Session:
+    """Everything made, nothing learned. `floats` gives lanes settings of their own."""
+    if not seeds:
+        raise SettingError("seeds=0; expected at least one seed.")
+    build = builder(algorithm, source)
+    given = dict(algorithm.floats if isinstance(algorithm, Bound) else {}) | dict(floats or {})
+    lanes = Lanes.of(seeds, given)
+    machine = Machine(build, lanes, fixed=source.fixed(), worlds=source.worlds(lanes.seeds), adopt=adopt)
+    where = measured_in(source)
+    measure = None
+    if where is not None and episodes > 0:
+        measure = evaluation(build, where, source.scaling, episodes=episodes)
+    return Session(build, source, machine, measure, episodes)
+
+
+def learn(
+    algorithm: Bound | Algorithm,
+    source: Source,
+    *,
+    steps: int,
+    seeds: Sequence[int],
+    floats: Mapping[str, float | Sequence[float]] | None = None,
+    episodes: int = 20,
+    evaluations: int = 1,
+    adopt: Mapping[str, PyTree] | None = None,
+) -> Session:
+    """Learn in memory and return the session at its end: what claims and comparisons use."""
+    session = open_session(algorithm, source, seeds=seeds, floats=floats, episodes=episodes, adopt=adopt)
+    try:
+        session.run(plan_for(session.machine, source, steps, evaluations=evaluations))
+    finally:
+        session.close()
+    return session

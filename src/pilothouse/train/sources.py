@@ -1,0 +1,200 @@
+"""Where learning gets its experience, and where the result is measured: one face for data, worlds, simulators, text."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from jaxtyping import PyTree
+
+from pilothouse.algorithm.interpreter import Source as TracedSource
+from pilothouse.algorithm.recipe import Source as SourceKind
+from pilothouse.algorithm.steps import Algorithm
+from pilothouse.core.errors import SpaceError
+from pilothouse.core.spaces import Spec, Tokens
+from pilothouse.train.simulators import Simulators
+from pilothouse.worlds.world import World
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How a policy's own units relate to the source's: standardised observations (flat float boxes only)."""
+
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+
+class Source(Protocol):
+    """What `train` needs to know of a source."""
+
+    name: str
+    kind: SourceKind
+
+    @property
+    def spec(self) -> Spec: ...
+
+    @property
+    def scaling(self) -> Scaling: ...
+
+    def fixed(self) -> Mapping[str, PyTree]: ...
+
+    def worlds(self, lane_seeds: tuple[int, ...]) -> Mapping[str, Any]: ...
+
+    def describe(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class WorldSource:
+    """A JAX world; `environments` copies of it are acted in at once."""
+
+    name: str
+    world: World
+    environments: int = 8
+    options: Mapping[str, Any] = field(default_factory=dict)
+    prompts: PyTree | None = None
+
+    @property
+    def kind(self) -> SourceKind:
+        return "text" if isinstance(self.spec.action, Tokens) else "world"
+
+    @property
+    def spec(self) -> Spec:
+        return self.world.spec
+
+    @property
+    def scaling(self) -> Scaling:
+        return Scaling()
+
+    def fixed(self) -> Mapping[str, PyTree]:
+        return {} if self.prompts is None else {"prompts": self.prompts}
+
+    def worlds(self, lane_seeds: tuple[int, ...]) -> Mapping[str, Any]:
+        from pilothouse.worlds.wrappers import unit_actions
+
+        return {"world": TracedSource(unit_actions(self.world), self.environments)}
+
+    def describe(self) -> dict[str, Any]:
+        return {"world": self.name, "environments": self.environments, "options": dict(self.options)}
+
+
+@dataclass(frozen=True)
+class SimulatorSource:
+    """A Gymnasium environment, `environments` copies for each lane, stepped on the host."""
+
+    name: str
+    environments: int = 1
+
+    kind: SourceKind = "world"
+
+    @property
+    def spec(self) -> Spec:
+        world = self._make(1)
+        try:
+            return world.spec
+        finally:
+            world.close()
+
+    @property
+    def scaling(self) -> Scaling:
+        return Scaling()
+
+    def _make(self, size: int) -> Any:
+        from pilothouse.worlds.host import GymnasiumWorld
+
+        return GymnasiumWorld(self.name, size)
+
+    def fixed(self) -> Mapping[str, PyTree]:
+        return {}
+
+    def worlds(self, lane_seeds: tuple[int, ...]) -> Mapping[str, Any]:
+        from pilothouse.worlds.wrappers import unit_actions
+
+        world = unit_actions(self._make(len(lane_seeds) * self.environments))
+        return {"world": Simulators(world, lane_seeds, self.environments)}
+
+    def describe(self) -> dict[str, Any]:
+        return {"env": self.name, "environments": self.environments}
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """A dataset, whole in memory; `evaluation` is where its policies are measured, if anywhere."""
+
+    dataset: Any
+    evaluation: WorldSource | SimulatorSource | None = None
+    standardise: bool = True
+
+    kind: SourceKind = "data"
+
+    @property
+    def name(self) -> str:
+        return self.dataset.name
+
+    @property
+    def spec(self) -> Spec:
+        return self.dataset.spec
+
+    @property
+    def scaling(self) -> Scaling:
+        if not self.standardise or len(getattr(self.spec.obs, "shape", (0, 0))) != 1 or self.spec.obs.kind != "Box":
+            return Scaling()
+        if getattr(self.spec.obs, "dtype", "") == "uint8":
+            return Scaling()
+        mean, std = self.dataset.scaler()
+        return Scaling(tuple(float(x) for x in mean), tuple(float(x) for x in std))
+
+    def fixed(self) -> Mapping[str, PyTree]:
+        rows, scaling = self.dataset.rows(), self.scaling
+        if scaling.mean is not None:
+            mean, std = np.asarray(scaling.mean, np.float32), np.asarray(scaling.std, np.float32)
+            rows = rows.replace(obs=(rows.obs - mean) / std, next_obs=(rows.next_obs - mean) / std)
+        return {"data": rows}
+
+    def worlds(self, lane_seeds: tuple[int, ...]) -> Mapping[str, Any]:
+        return {}
+
+    def describe(self) -> dict[str, Any]:
+        where = self.evaluation.describe() if self.evaluation is not None else None
+        return {"data": self.name, "fingerprint": self.dataset.fingerprint, "evaluation": where}
+
+
+@dataclass(frozen=True)
+class PairSource:
+    """Fixed preference pairs."""
+
+    name: str
+    pairs: PyTree
+    spec: Spec
+    fingerprint: str = ""
+    evaluation: WorldSource | None = None
+
+    kind: SourceKind = "pairs"
+
+    @property
+    def scaling(self) -> Scaling:
+        return Scaling()
+
+    def fixed(self) -> Mapping[str, PyTree]:
+        return {"data": self.pairs}
+
+    def worlds(self, lane_seeds: tuple[int, ...]) -> Mapping[str, Any]:
+        return {}
+
+    def describe(self) -> dict[str, Any]:
+        return {"pairs": self.name, "fingerprint": self.fingerprint}
+
+
+def check_fits(name: str, takes: Any, source: Source) -> None:
+    """Raises `SpaceError` unless the recipe learns from this kind of source and takes its spaces."""
+    if takes is None:
+        return
+    wants = {"data": "a dataset (--data)", "world": "an environment (--env or --world)", "text": "a text world", "pairs": "preference pairs"}
+    if takes.source != source.kind:
+        raise SpaceError(f"Recipe {name!r} learns from {wants[takes.source]}, and was given {wants[source.kind]}.")
+    takes.check(name, source.spec)
+
+
+def steps_per_cycle(algorithm: Algorithm, source: Source) -> str:
+    """What `--steps` counts: environment steps online, updates offline, for pairs and for language."""
+    del algorithm
+    return "env_steps" if source.kind == "world" else "updates"
