@@ -57,7 +57,7 @@ class Mode(Memoryless):
         return self.actor(obs).mode(), carry, {}
 
 
-class Uniform(Memoryless):
+class Random(Memoryless):
     """Acts at random, uniformly over an action space."""
 
     space: Any = eqx.field(static=True)
@@ -79,4 +79,4 @@ def mode_of(part: str) -> Callable[[Parts], Policy]:
 
 def uniform_over(space: Any) -> Callable[[Parts], Policy]:
     """The policy that acts at random, whatever the parts."""
-    return lambda parts: Uniform(space)
+    return lambda parts: Random(space)
