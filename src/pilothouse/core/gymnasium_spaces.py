@@ -34,7 +34,7 @@ def from_gymnasium(space: gymnasium.Space) -> Space:
             raise SpaceError(f"This Dict space {what}; supported: {SUPPORTED}. Flatten it with a wrapper.")
         return DictSpace.of({str(name): from_gymnasium(inner) for name, inner in space.spaces.items()})
     if isinstance(space, spaces.Box):
-        return _box(space)
+        return box_of(space.low, space.high, str(space.dtype))
     if isinstance(space, spaces.Discrete):
         return Discrete(int(space.n))
     if isinstance(space, spaces.MultiDiscrete) and np.ndim(space.nvec) == 1:
@@ -77,15 +77,17 @@ def to_gymnasium(space: Space) -> gymnasium.Space:
             raise SpaceError(f"Gymnasium has no space for {space}; supported: {SUPPORTED}.")
 
 
-def _box(space: Any) -> Box:
-    dtype = np.dtype(space.dtype)
-    if not (np.issubdtype(dtype, np.floating) or dtype.name in _KEPT):
-        raise SpaceError(
-            f"Unsupported space {_brief(space)} of {dtype}; supported: {SUPPORTED}. Convert it with a wrapper."
-        )
-    low, high = np.asarray(space.low, np.float64), np.asarray(space.high, np.float64)
-    if dtype.name in _KEPT:
-        return box_from_bounds(low, high, dtype.name)
+def box_of(low: np.ndarray, high: np.ndarray, dtype: str) -> Box:
+    """Our box for bounds and dtype as Gymnasium writes them: floats become float32, uint8 and int8 stay.
+
+    **Raises:** `SpaceError` for any other dtype.
+    """
+    kind = np.dtype(dtype)
+    low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
+    if kind.name in _KEPT:
+        return box_from_bounds(low, high, kind.name)
+    if not np.issubdtype(kind, np.floating):
+        raise SpaceError(f"Unsupported Box of {kind}; supported: {SUPPORTED}. Convert it with a wrapper.")
     largest = float(np.finfo(np.float32).max)
     # Older Gymnasium tasks write "unbounded" as the largest float32.
     low, high = np.where(low <= -largest, -np.inf, low), np.where(high >= largest, np.inf, high)

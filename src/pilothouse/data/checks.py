@@ -1,0 +1,109 @@
+"""What every dataset must hold to, whatever it came from; each fault is one line with array, episode and row."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pilothouse.core.errors import DataError
+from pilothouse.core.spaces import Box, DictSpace, Discrete, MultiDiscrete, Space
+from pilothouse.data.dataset import Dataset, observations
+
+_LARGEST = np.finfo(np.float32).max
+
+
+def check_shape(where: str, name: str, episode: int, given: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    """Raises `DataError` when an array of one episode does not have the shape that its space and its steps ask for."""
+    if tuple(given) != tuple(expected):
+        raise DataError(
+            f"{where}: {name!r} of episode {episode} has shape {tuple(given)}, expected {tuple(expected)}. "
+            "Rewrite that episode, or correct the spaces in the dataset's metadata."
+        )
+
+
+def check_kind(where: str, name: str, episode: int, dtype: np.dtype, kinds: str = "biuf") -> None:
+    """Raises `DataError` when an array does not hold numbers of these kinds (NumPy's letters)."""
+    if dtype.kind not in kinds:
+        wanted = "numbers" if "f" in kinds else "whole numbers" if "i" in kinds else "true and false"
+        raise DataError(
+            f"{where}: {name!r} of episode {episode} holds {dtype}, expected {wanted}. Rewrite that episode."
+        )
+
+
+def check_values(where: str, dataset: Dataset) -> None:
+    """Raises `DataError` for NaN, infinity or choices out of range, naming array, episode and row.
+
+    Numbers beyond float32 count as infinite, for that is what they become. Actions outside their bounds pass.
+    """
+    spec = dataset.spec
+    for name, space, values in (
+        ("observations", spec.obs, dataset.obs),
+        ("next observations", spec.obs, dataset.next_obs),
+        ("actions", spec.action, dataset.action),
+    ):
+        for entry, inner, array in observations(space, values):
+            label = f"{name}/{entry}" if entry else name
+            # The last next observation of an episode is row T of Minari's T + 1 observations.
+            offset = 1 if name == "next observations" else 0
+            label = label.removeprefix("next ")
+            _check_finite(where, label, dataset, array, offset)
+            _check_choices(where, label, dataset, inner, array, offset)
+    _check_finite(where, "rewards", dataset, dataset.reward, 0)
+
+
+def same_structure(space: Space, values: Any) -> bool:
+    """Whether `values` is a dict of exactly the space's entries, or one array where the space is no Dict."""
+    if isinstance(space, DictSpace):
+        named = isinstance(values, Mapping) and set(values) == set(space.spaces)
+        return named and all(isinstance(value, np.ndarray) for value in values.values())
+    return isinstance(values, np.ndarray)
+
+
+def _check_finite(where: str, name: str, dataset: Dataset, array: np.ndarray, offset: int) -> None:
+    if array.dtype.kind != "f":
+        return
+    usable = np.abs(array) <= _LARGEST  # False for NaN too
+    if usable.all():
+        return
+    index = np.argwhere(~usable)[0]
+    episode, row = _place(dataset, int(index[0]))
+    raise DataError(
+        f"{where}: {name!r} holds {array[tuple(index)]} in episode {episode}, row {row + offset}; expected finite "
+        "float32 numbers. Repair or leave out that episode."
+    )
+
+
+def _check_choices(where: str, name: str, dataset: Dataset, space: Space, array: np.ndarray, offset: int) -> None:
+    if isinstance(space, Discrete):
+        limit = np.asarray(space.n)
+    elif isinstance(space, MultiDiscrete):
+        limit = np.asarray(space.nvec)
+    else:
+        if isinstance(space, Box) and np.issubdtype(space.dtype, np.integer):
+            _check_integers(where, name, dataset, space, array, offset)
+        return
+    wrong = (array < 0) | (array >= limit)
+    if wrong.any():
+        index = np.argwhere(wrong)[0]
+        episode, row = _place(dataset, int(index[0]))
+        raise DataError(
+            f"{where}: {name!r} holds choice {array[tuple(index)]} in episode {episode}, row {row + offset}; expected "
+            f"0 to {limit if limit.ndim == 0 else limit[index[-1]]} (excluded). Correct the space or that episode."
+        )
+
+
+def _check_integers(where: str, name: str, dataset: Dataset, space: Box, array: np.ndarray, offset: int) -> None:
+    limits = np.iinfo(space.dtype)
+    wrong = (array < limits.min) | (array > limits.max)
+    if wrong.any():
+        index = np.argwhere(wrong)[0]
+        episode, row = _place(dataset, int(index[0]))
+        raise DataError(
+            f"{where}: {name!r} holds {array[tuple(index)]} in episode {episode}, row {row + offset}; expected "
+            f"{space.dtype} ({limits.min} to {limits.max}). Correct the space or that episode."
+        )
+
+
+def _place(dataset: Dataset, row: int) -> tuple[int, int]:
+    episode = int(dataset.episode_id[row])
+    return episode, row - int(dataset.starts[episode])

@@ -1,0 +1,191 @@
+"""`Dataset`: recorded experience as flat arrays in memory, with an index of its episodes."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Int, PyTree, Shaped
+
+from pilothouse.core.batch import Batch
+from pilothouse.core.errors import DataError, SettingError
+from pilothouse.core.spaces import MASK, Box, DictSpace, Space, Spec, to_json, to_unit
+
+STD_FLOOR = 1e-3
+"""Smallest standard deviation that observations are divided by."""
+_PER_ROW = ("obs", "action", "reward", "next_obs", "terminated", "truncated", "valid", "duration")
+
+
+class Scaler(NamedTuple):
+    """Mean and standard deviation per observation entry, float32, in the structure of one observation.
+
+    Entries that are not real numbers (pixels, choices, action masks) have mean 0 and deviation 1, as scalars.
+    """
+
+    mean: PyTree
+    std: PyTree
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Experience in the units and precision in which it was recorded; row i is one transition.
+
+    - `obs`, `next_obs`: `[row, …]`, or a dict of such arrays; `action`: `[row, …]` in environment units, choices
+      counted from 0. `next_obs` is always the true next observation.
+    - `reward`: `[row]`; `terminated`, `truncated`, `valid`: `[row]`; `duration`: `[row]`, environment steps (1).
+    - `episode_id`: `[row]`, 0, 0, …, 1, …; rows of an episode are neighbours, in order.
+    - `starts`, `lengths`: `[episode]`, the first row and the number of rows of each.
+    - `spec`: spaces as recorded; `env_id`: Gymnasium's name of the environment, if known; `seeds`: `[episode]`, the
+      seed of each reset, where every one is known.
+
+    Made by `read_minari`, `dataset_from_episodes` or `dataset_from_transitions`, which check shapes and values.
+    """
+
+    obs: PyTree
+    action: PyTree
+    reward: Shaped[np.ndarray, " row"]
+    next_obs: PyTree
+    terminated: Bool[np.ndarray, " row"]
+    truncated: Bool[np.ndarray, " row"]
+    valid: Bool[np.ndarray, " row"]
+    episode_id: Int[np.ndarray, " row"]
+    duration: Int[np.ndarray, " row"]
+    starts: Int[np.ndarray, " episode"]
+    lengths: Int[np.ndarray, " episode"]
+    spec: Spec
+    name: str
+    env_id: str | None = None
+    description: str = ""
+    seeds: tuple[int, ...] | None = None
+
+    def __len__(self) -> int:
+        """Number of transitions."""
+        return len(self.reward)
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.name!r}: {self.episodes} episodes, {len(self)} transitions, {self.spec})"
+
+    @property
+    def episodes(self) -> int:
+        return len(self.starts)
+
+    @cached_property
+    def returns(self) -> Shaped[np.ndarray, " episode"]:
+        """Undiscounted return of each episode, float64."""
+        return np.add.reduceat(self.reward.astype(np.float64), self.starts)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of spaces, arrays and episode index, in hexadecimal. The name and the description do not count."""
+        digest = hashlib.sha256()
+        spaces = {"obs": to_json(self.spec.obs), "action": to_json(self.spec.action)}
+        digest.update(json.dumps(spaces, sort_keys=True).encode())
+        for name in (*_PER_ROW, "lengths"):
+            for path, array in jax.tree_util.tree_flatten_with_path(getattr(self, name))[0]:
+                little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+                digest.update(f"{name}{jax.tree_util.keystr(path)}{little.dtype.str}{little.shape}".encode())
+                digest.update(np.ascontiguousarray(little).data)
+        return digest.hexdigest()
+
+    def scaler(self) -> Scaler:
+        """Mean and standard deviation of `obs` over all rows; deviations below 1e-3 count as 1e-3."""
+        pairs = {name: _moments(name, space, array) for name, space, array in observations(self.spec.obs, self.obs)}
+        if not isinstance(self.spec.obs, DictSpace):
+            return Scaler(*pairs[""])
+        return Scaler(*({name: pair[i] for name, pair in pairs.items()} for i in (0, 1)))
+
+    def rows(self) -> Batch:
+        """All transitions as the engine takes them: a fixed dataset, to be put on a device as it is.
+
+        Real observations and rewards are float32, pixels uint8, choices int32. Bounded real actions are rescaled to
+        [-1, 1] and clipped there, as simulators clip them; `summary` counts those outside.
+
+        **Returns:** a batch of NumPy arrays, each with leading axis `[row]`: `obs, action, reward, next_obs,
+        terminated, truncated, valid, episode_id, duration`.
+        """
+        return Batch(
+            obs=_as_space(self.spec.obs, self.obs),
+            next_obs=_as_space(self.spec.obs, self.next_obs),
+            action=_as_space(self.spec.unit().action, _unit(self.spec.action, self.action)),
+            reward=self.reward.astype(np.float32),
+            terminated=self.terminated,
+            truncated=self.truncated,
+            valid=self.valid,
+            episode_id=self.episode_id.astype(np.int32),
+            duration=self.duration.astype(np.int32),
+        )
+
+    def summary(self) -> dict[str, float | int]:
+        """The numbers that describe it; see `pilothouse.data.summary.summarise`."""
+        from pilothouse.data.summary import summarise
+
+        return summarise(self)
+
+    def select(self, episodes: Any, *, name: str | None = None) -> "Dataset":
+        """Only these episodes (numbers counted from 0), in this order.
+
+        **Raises:** `DataError` when there are none, or one does not exist.
+        """
+        chosen = np.asarray(episodes, np.int64).reshape(-1)
+        if not len(chosen) or chosen.min() < 0 or chosen.max() >= self.episodes:
+            raise DataError(
+                f"Episodes {chosen[:5].tolist()} were selected from {self.name!r}, which has episodes 0 to "
+                f"{self.episodes - 1}; select at least one of those."
+            )
+        lengths = self.lengths[chosen]
+        starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+        # Row numbers: each episode's old start, repeated, plus the place within the episode.
+        rows = np.repeat(self.starts[chosen] - starts, lengths) + np.arange(lengths.sum())
+        taken = {field: jax.tree.map(lambda x: x[rows], getattr(self, field)) for field in _PER_ROW}
+        seeds = None if self.seeds is None else tuple(self.seeds[i] for i in chosen)
+        ids = np.repeat(np.arange(len(chosen), dtype=self.episode_id.dtype), lengths)
+        index = {"episode_id": ids, "starts": starts.astype(np.int64), "lengths": lengths, "seeds": seeds}
+        return replace(self, **taken, **index, name=name or self.name)
+
+    def split(self, fraction: float, *, seed: int) -> tuple["Dataset", "Dataset"]:
+        """Two datasets that share no episode: about `fraction` of the episodes, and the rest; at least one in each.
+
+        **Raises:** `SettingError` unless 0 < fraction < 1; `DataError` for a single episode.
+        """
+        if not 0.0 < fraction < 1.0:
+            raise SettingError(f"A fraction of {fraction!r} was given; expected a number between 0 and 1, such as 0.9.")
+        if self.episodes < 2:
+            raise DataError(f"{self.name!r} has a single episode; splitting by episode needs at least two.")
+        count = min(max(round(fraction * self.episodes), 1), self.episodes - 1)
+        order = np.random.default_rng(seed).permutation(self.episodes)
+        return self.select(np.sort(order[:count])), self.select(np.sort(order[count:]))
+
+
+def observations(space: Space, values: PyTree) -> Iterator[tuple[str, Space, np.ndarray]]:
+    """Each array of an observation or action with its space and its name, which is empty where there is only one."""
+    if isinstance(space, DictSpace):
+        for name, inner in space.items:
+            yield name, inner, values[name]
+    else:
+        yield "", space, values
+
+
+def _moments(name: str, space: Space, array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if not isinstance(space, Box) or space.dtype != "float32" or name == MASK:
+        return np.zeros((), np.float32), np.ones((), np.float32)
+    mean = array.mean(axis=0, dtype=np.float64)
+    std = array.std(axis=0, dtype=np.float64)
+    return np.asarray(mean, np.float32), np.maximum(np.asarray(std, np.float32), np.float32(STD_FLOOR))
+
+
+def _as_space(space: Space, values: PyTree) -> PyTree:
+    if isinstance(space, DictSpace):
+        return {name: _as_space(inner, values[name]) for name, inner in space.items}
+    return values.astype(getattr(space, "dtype", "int32"))
+
+
+def _unit(space: Space, action: PyTree) -> PyTree:
+    if isinstance(space, DictSpace):
+        return {name: _unit(inner, action[name]) for name, inner in space.items}
+    if not isinstance(space, Box) or not space.bounded or space.dtype != "float32":
+        return action
+    return np.clip(to_unit(space, action), -1.0, 1.0)
