@@ -87,10 +87,20 @@ def test_rows_that_are_no_chain_cannot_be_episodes():
 
 
 FAULTS = {
-    "no steps": (dict(obs=np.zeros((1, 1)), action=np.zeros(0, int), reward=np.zeros(0), terminated=np.zeros(0, bool),
-                      truncated=np.zeros(0, bool)), "episode 1 has no steps"),
-    "one observation short": (dict(obs=np.zeros((2, 1))),
-                              r"'observations' of episode 1 has shape \(2, 1\), expected \(3, 1\)"),
+    "no steps": (
+        dict(
+            obs=np.zeros((1, 1)),
+            action=np.zeros(0, int),
+            reward=np.zeros(0),
+            terminated=np.zeros(0, bool),
+            truncated=np.zeros(0, bool),
+        ),
+        "episode 1 has no steps",
+    ),
+    "one observation short": (
+        dict(obs=np.zeros((2, 1))),
+        r"'observations' of episode 1 has shape \(2, 1\), expected \(3, 1\)",
+    ),
     "wide actions": (dict(action=np.zeros((2, 1), int)), r"'actions' of episode 1 has shape \(2, 1\), expected \(2,\)"),
     "few endings": (dict(terminated=np.zeros(1, bool)), r"'terminations' of episode 1 has shape \(1,\)"),
     "text": (dict(obs=np.array([["a"], ["b"], ["c"]])), "holds <U1, expected numbers"),
@@ -100,7 +110,7 @@ FAULTS = {
     "beyond float32": (dict(reward=np.array([0.0, -1e39])), "'rewards' holds -1e.39 in episode 1, row 1"),
     "choice": (dict(action=np.array([0, 2])), "'actions' holds choice 2 in episode 1, row 1; expected 0 to 2"),
     "negative choice": (dict(action=np.array([-1, 0])), "'actions' holds choice -1 in episode 1, row 0"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("fault", FAULTS)

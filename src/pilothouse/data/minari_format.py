@@ -158,6 +158,8 @@ def _space(file: Path, name: str, described: Any, env_id: str | None) -> tuple[S
         if described is None:
             return _space_of_environment(file, name, env_id)
         return parse_space(json.loads(described) if isinstance(described, str) else described)
+    except DataError:
+        raise
     except SpaceError as fault:
         raise DataError(f"{file}: {name}: {fault}") from fault
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, MemoryError, RecursionError) as fault:

@@ -1,5 +1,6 @@
 """Writes a dataset as Minari reads it: a folder `NAME-vN`, HDF5, one group an episode."""
 
+import io
 import json
 import math
 import os
@@ -63,8 +64,10 @@ def write_minari(
         _fill(scratch / "data", dataset, name, env_id or dataset.env_id, about)
         scratch.chmod(0o755)  # mkdtemp makes it for its owner alone
         scratch.rename(path)
-    except (OSError, RuntimeError) as fault:  # h5py raises RuntimeError when a file cannot be closed
-        raise OutputError(f"{path}: could not be written ({one_line(fault)}). Is the disk full?") from fault
+    except OSError as fault:
+        raise OutputError(
+            f"{path}: could not be written ({fault.strerror or one_line(fault)}). Is the disk full?"
+        ) from fault
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return path
@@ -72,8 +75,8 @@ def write_minari(
 
 def _fill(folder: Path, dataset: Dataset, name: str, env_id: str | None, about: dict[str, Any]) -> None:
     folder.mkdir()
-    _write_episodes(folder / FILE, episodes_of(dataset))
-    size = (folder / FILE).stat().st_size
+    image = _encode(episodes_of(dataset))
+    _write_file(folder / FILE, image)
     metadata = {
         "dataset_id": name,
         "total_episodes": dataset.episodes,
@@ -83,21 +86,27 @@ def _fill(folder: Path, dataset: Dataset, name: str, env_id: str | None, about: 
         "observation_space": json.dumps(_describe(dataset.spec.obs, dataset.obs)),
         "action_space": json.dumps(_describe(dataset.spec.action, dataset.action)),
         "minari_version": MINARI_VERSION,
-        "dataset_size": round(size / 1e6, 1),
+        "dataset_size": round(image.nbytes / 1e6, 1),
         **about,
         "description": dataset.description if about["description"] is None else about["description"],
         **_environment(env_id),
     }
-    with (folder / METADATA).open("w", encoding="utf-8") as file:
-        json.dump(metadata, file)
+    _write_file(folder / METADATA, json.dumps(metadata).encode())
+
+
+def _write_file(path: Path, content: bytes | memoryview) -> None:
+    with path.open("wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _write_episodes(path: Path, episodes: Iterable[Episode]) -> None:
+def _encode(episodes: Iterable[Episode]) -> memoryview:
+    """The HDF5 file, in memory: on a full disk the HDF5 library does not stop at an error, it kills the process."""
     import h5py
 
-    with h5py.File(path, "w", track_order=True) as file:
+    image = io.BytesIO()
+    with h5py.File(image, "w", track_order=True) as file:
         for index, episode in enumerate(episodes):
             group = file.create_group(f"episode_{index}")
             group.attrs["id"] = index
@@ -112,6 +121,7 @@ def _write_episodes(path: Path, episodes: Iterable[Episode]) -> None:
                 ("truncations", episode.truncated),
             ):
                 _write_tree(group, name, array)
+    return image.getbuffer()
 
 
 def _write_tree(group: Any, name: str, values: Any) -> None:
