@@ -108,8 +108,12 @@ FAULTS = {
     "nan": (dict(obs=np.array([[0.0], [np.nan], [0.0]])), "'observations' holds nan in episode 1, row 1"),
     "infinite end": (dict(obs=np.array([[0.0], [0.0], [np.inf]])), "'observations' holds inf in episode 1, row 2"),
     "beyond float32": (dict(reward=np.array([0.0, -1e39])), "'rewards' holds -1e.39 in episode 1, row 1"),
-    "choice": (dict(action=np.array([0, 2])), "'actions' holds choice 2 in episode 1, row 1; expected 0 to 2"),
-    "negative choice": (dict(action=np.array([-1, 0])), "'actions' holds choice -1 in episode 1, row 0"),
+    "choice": (
+        dict(action=np.array([0, 2])),
+        "'actions' holds 2 in episode 1, row 1; expected whole numbers from 0 to 1",
+    ),
+    "half a choice": (dict(action=np.array([0.0, 0.5])), "'actions' holds 0.5 in episode 1, row 1"),
+    "negative choice": (dict(action=np.array([-1, 0])), "'actions' holds -1 in episode 1, row 0"),
 }
 
 
@@ -129,3 +133,10 @@ def test_no_episodes_are_refused():
 def test_transitions_that_lack_something_are_refused():
     with pytest.raises(DataError, match="lack .*next_obs"):
         dataset_from_transitions({"obs": np.zeros((1, 1))}, TINY, name="partial")
+
+
+@pytest.mark.parametrize("pixel", [256, -1, 0.5])
+def test_pixels_out_of_range_are_refused(pixel):
+    spec = Spec(Box((1,), 0.0, 255.0, "uint8"), Discrete(2))
+    with pytest.raises(DataError, match="'observations' .* episode 0, row 2; expected whole numbers from 0 to 255"):
+        dataset_from_episodes([episode(obs=np.array([[0], [255], [pixel]]))], spec, name="pixels")

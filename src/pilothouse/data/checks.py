@@ -74,33 +74,23 @@ def _check_finite(where: str, name: str, dataset: Dataset, array: np.ndarray, of
 
 
 def _check_choices(where: str, name: str, dataset: Dataset, space: Space, array: np.ndarray, offset: int) -> None:
-    if isinstance(space, Discrete):
-        limit = np.asarray(space.n)
-    elif isinstance(space, MultiDiscrete):
-        limit = np.asarray(space.nvec)
+    if isinstance(space, Discrete | MultiDiscrete):
+        low, high = 0, np.asarray(space.n if isinstance(space, Discrete) else space.nvec) - 1
+    elif isinstance(space, Box) and np.issubdtype(space.dtype, np.integer):
+        limits = np.iinfo(space.dtype)
+        low, high = limits.min, np.asarray(limits.max)
     else:
-        if isinstance(space, Box) and np.issubdtype(space.dtype, np.integer):
-            _check_integers(where, name, dataset, space, array, offset)
         return
-    wrong = (array < 0) | (array >= limit)
+    wrong = (array < low) | (array > high)
+    if array.dtype.kind == "f":
+        wrong |= array != np.floor(array)
     if wrong.any():
         index = np.argwhere(wrong)[0]
         episode, row = _place(dataset, int(index[0]))
+        most = high if high.ndim == 0 else high[index[-1]]
         raise DataError(
-            f"{where}: {name!r} holds choice {array[tuple(index)]} in episode {episode}, row {row + offset}; expected "
-            f"0 to {limit if limit.ndim == 0 else limit[index[-1]]} (excluded). Correct the space or that episode."
-        )
-
-
-def _check_integers(where: str, name: str, dataset: Dataset, space: Box, array: np.ndarray, offset: int) -> None:
-    limits = np.iinfo(space.dtype)
-    wrong = (array < limits.min) | (array > limits.max)
-    if wrong.any():
-        index = np.argwhere(wrong)[0]
-        episode, row = _place(dataset, int(index[0]))
-        raise DataError(
-            f"{where}: {name!r} holds {array[tuple(index)]} in episode {episode}, row {row + offset}; expected "
-            f"{space.dtype} ({limits.min} to {limits.max}). Correct the space or that episode."
+            f"{where}: {name!r} holds {array[tuple(index)]} in episode {episode}, row {row + offset}; expected whole "
+            f"numbers from {low} to {most}. Correct the space or that episode."
         )
 
 
