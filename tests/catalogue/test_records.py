@@ -69,6 +69,22 @@ def test_a_record_knows_when_its_claim_or_its_parts_changed(record, toy_shelf: S
     assert records.staleness(record, on=toy_shelf) == "claim"
 
 
+def test_hashes_are_of_the_code_that_was_measured(toy_shelf: Shelf, tmp_path: Path):
+    path = toy_shelf.modules()["n-vr-pg"]
+    marks = records.marks_of(path)
+
+    def edit() -> None:
+        path.write_text(path.read_text(encoding="utf-8").replace("BONUS = 5.0", "BONUS = 6.0"), encoding="utf-8")
+        hashes.forget()
+
+    claim = load_claim("n-vr-pg", on=toy_shelf)
+    measure = claim.measure
+    object.__setattr__(claim, "measure", lambda seeds: (edit(), measure(seeds))[1])
+    record = reproduce("n-vr-pg", out=tmp_path / "out", write=quiet, on=toy_shelf)
+    assert {name: record[name] for name in marks} == marks
+    assert records.staleness(record, on=toy_shelf) == "claim"
+
+
 def test_new_seeds_never_replace_a_record(record, toy_shelf: Shelf, tmp_path: Path):
     def again(**how):
         return reproduce("n-vr-pg", write=quiet, on=toy_shelf, **{"out": toy_shelf.records, **how})
@@ -144,7 +160,7 @@ def test_one_seed_makes_a_record_that_settles_nothing(toy_shelf: Shelf, tmp_path
     [
         ("", "cannot be read"),
         ('{"recipe": "n-v', "cannot be read"),
-        ("[1, 2]", "lacks everything"),
+        ("[1, 2]", "lacks recipe, verdict"),
         ('{"recipe": "x"}', "lacks verdict"),
     ],
 )

@@ -53,7 +53,7 @@ def show(name: str, *, on: Shelf | None = None) -> Row:
     if name not in place.modules():
         return row
     module = load_module(name, on=place)
-    made, claim = _recipe_in(name), getattr(module, "CLAIM", None)
+    made, claim = registered(name), getattr(module, "CLAIM", None)
     row["doc"] = (module.__doc__ or "").strip()
     if made is not None:
         from pilothouse.catalogue.toy import parts_of
@@ -89,7 +89,7 @@ def load_module(name: str, *, on: Shelf | None = None) -> ModuleType:
 def load_recipe(name: str, *, on: Shelf | None = None) -> "Recipe":
     """The recipe of this key. Raises `UnknownNameError`; `WiringError` for a study, which is a claim alone."""
     load_module(name, on=on)
-    if (made := _recipe_in(name)) is None:
+    if (made := registered(name)) is None:
         raise WiringError(
             f"{name!r} is a study: a claim without a method to train. Run it: pilothouse reproduce {name}"
         )
@@ -106,6 +106,13 @@ def load_claim(name: str, *, on: Shelf | None = None) -> "Claim":
     if claim.recipe != name:
         raise WiringError(f"The claim in the file of {name!r} says that it is of {claim.recipe!r}.")
     return claim
+
+
+def registered(name: str) -> "Recipe | None":
+    """The recipe of this key among those imported so far; None for a study, which registers none."""
+    from pilothouse.algorithm.recipe import RECIPES
+
+    return RECIPES.get(name)
 
 
 def _keys() -> set[str]:
@@ -136,12 +143,6 @@ def _measured(key: str, place: Shelf) -> Row:
         return {"verdict": None, "underpowered": None, "basis": None, "record": None}
     record = records.read(path)
     return {**{name: record[name] for name in ("verdict", "underpowered", "basis")}, "record": str(path)}
-
-
-def _recipe_in(name: str) -> "Recipe | None":
-    from pilothouse.algorithm.recipe import RECIPES
-
-    return RECIPES.get(name)
 
 
 def _settings_of(made: "Recipe") -> Row:

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,12 +25,18 @@ LIBRARIES = ("pilothouse", "jax", "jaxlib", "equinox", "optax", "numpy", "scipy"
 
 
 def make(
-    claim: "Claim", measured: "Measured", seeds: Sequence[int], *, seconds: float, module: Path, command: str
+    claim: "Claim",
+    measured: "Measured",
+    seeds: Sequence[int],
+    *,
+    seconds: float,
+    marks: Mapping[str, str],
+    command: str,
 ) -> Record:
     """The record of a measurement.
 
-    `module` is the recipe's file, for the hashes; `command` what a user types to measure it again. `seconds` is the
-    wall-clock time of measuring, compilation included.
+    `marks` are those of the code that was measured, taken before measuring (`marks_of`): files may change meanwhile.
+    `command` is what a user types to measure it again, `seconds` the wall-clock time of it, compilation included.
     """
     from pilothouse.evaluate.claim import judge_claim
 
@@ -51,10 +57,14 @@ def make(
         "machine": machine(),
         "versions": versions(),
         "command": command,
-        "claim_hash": hashes.claim_hash(module),
-        "parts_hash": hashes.parts_hash(module, PACKAGE),
+        **marks,
     }
     return json.loads(json.dumps(record, default=_plain))
+
+
+def marks_of(module: Path) -> dict[str, str]:
+    """The two hashes of a recipe's file as it is now."""
+    return {"claim_hash": hashes.claim_hash(module), "parts_hash": hashes.parts_hash(module, PACKAGE)}
 
 
 def check_storable(claim: "Claim") -> None:
@@ -75,10 +85,11 @@ def read(path: Path) -> Record:
         raise DataError(
             f"Record {path} cannot be read ({fault}). Measure it again: pilothouse reproduce {path.stem}"
         ) from fault
-    if not isinstance(record, dict) or (missing := [name for name in NEEDED if name not in record]):
-        lack = ", ".join(missing) if isinstance(record, dict) else "everything"
+    missing = [name for name in NEEDED if not isinstance(record, dict) or name not in record]
+    if missing:
         raise DataError(
-            f"Record {path} is not a record: it lacks {lack}. Measure it again: pilothouse reproduce {path.stem}"
+            f"Record {path} is not a record: it lacks {', '.join(missing)}. "
+            f"Measure it again: pilothouse reproduce {path.stem}"
         )
     if record.get("format") != FORMAT:
         raise DataError(
@@ -132,9 +143,12 @@ def refuse_to_overwrite(path: Path, seeds: Sequence[int], *, final: int, shipped
 def staleness(record: Record, *, on: Shelf | None = None) -> Literal["claim", "parts"] | None:
     """What has changed since the record was measured: its claim, only the parts that its recipe reaches, or nothing."""
     module = (on or shelf()).modules().get(record["recipe"])
-    if module is None or not hashes.has_claim(module) or record["claim_hash"] != hashes.claim_hash(module):
+    if module is None or not hashes.has_claim(module):
         return "claim"
-    return "parts" if record["parts_hash"] != hashes.parts_hash(module, PACKAGE) else None
+    marks = marks_of(module)
+    if record["claim_hash"] != marks["claim_hash"]:
+        return "claim"
+    return "parts" if record["parts_hash"] != marks["parts_hash"] else None
 
 
 def versions() -> dict[str, str]:

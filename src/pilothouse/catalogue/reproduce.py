@@ -46,6 +46,7 @@ def reproduce(
     records.refuse_to_overwrite(path, numbers, final=FINAL_SEED, shipped=place.records)
     before = records.read(path)["verdict"] if path.exists() else None
     write(f"{name}: measuring {', '.join(claim.arms)} on {len(numbers)} seed(s), {numbers[0]} to {numbers[-1]}")
+    marks = records.marks_of(place.modules()[name])
     started = time.perf_counter()
     measured = run_claim(claim, numbers)
     record = records.make(
@@ -53,7 +54,7 @@ def reproduce(
         measured,
         numbers,
         seconds=time.perf_counter() - started,
-        module=place.modules()[name],
+        marks=marks,
         command=_command(name, numbers, FINAL_SEED),
     )
     records.write_whole(path.with_suffix(".svg"), plot.svg(record))

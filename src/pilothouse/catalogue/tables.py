@@ -85,7 +85,10 @@ def show_text(shown: Row, *, stale: bool = False) -> str:
         blocks.append(table(("setting", "default", "type", "range"), cells))
     if shown["parts"]:
         blocks.append(
-            table(("part", "made as", "trained by", "written by"), [_part(*part) for part in shown["parts"].items()])
+            table(
+                ("part", "made as", "trained by", "written by"),
+                [part_in_words(*part) for part in shown["parts"].items()],
+            )
         )
     if shown["record"]:
         note = "Measured with earlier parts: pilothouse reproduce --stale measures again.\n" if stale else ""
@@ -162,7 +165,8 @@ def interval_in_words(ends: Sequence[float | None]) -> str:
     return "not known" if low is None or high is None else f"[{low:.4g}, {high:.4g}]"
 
 
-def _part(name: str, part: Row) -> tuple[str, str, str, str]:
+def part_in_words(name: str, part: Row) -> tuple[str, str, str, str]:
+    """The name of a part, how it is made, what trains it, what else writes it."""
     made = f"copy of {part['copy_of']}" if part["copy_of"] else "new"
     return name, made, ", ".join(part["trained_by"]) or "-", ", ".join(part["written_by"]) or "-"
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pilothouse.algorithm.recipe import Recipe, Takes
-from pilothouse.algorithm.steps import Algorithm, Fit, Repeat, Rule, Step, copy_of
+from pilothouse.algorithm.steps import Algorithm, Collect, Fit, Repeat, Rule, Step, copy_of
 from pilothouse.core.errors import PilothouseError
 from pilothouse.core.spaces import Box, DictSpace, Discrete, MultiDiscrete, Space, Spec, Tokens
 
@@ -36,17 +36,27 @@ def parts_of(made: Recipe) -> dict[str, dict[str, Any]] | None:
         return None
     steps = [step for stage in algorithm.stages for step in _flat(stage.cycle)]
     objectives = [objective for step in steps if isinstance(step, Fit) for objective in step.objectives]
-    rules = [
-        rule for step in steps for rule in (step.after if isinstance(step, Fit) else (step,)) if isinstance(rule, Rule)
-    ]
+    writers = [writer for step in steps for writer in _writers(step)]
     return {
         name: {
             "copy_of": how.part if isinstance(how, copy_of) else None,
             "trained_by": _once(objective.label for objective in objectives if name in objective.trains),
-            "written_by": _once(rule.label for rule in rules if name in rule.writes),
+            "written_by": _once(label for label, written in writers if name in written),
         }
         for name, how in algorithm.parts.items()
     }
+
+
+def _writers(step: Step) -> list[tuple[str, tuple[str, ...]]]:
+    """What a step writes other than by gradients: labels, each with the names of parts."""
+    match step:
+        case Collect():
+            return [("collect", (step.into,))]
+        case Rule():
+            return [(step.label, step.writes)]
+        case Fit():
+            return [("batches", step.batches.writes), *((rule.label, rule.writes) for rule in step.after)]
+    return []
 
 
 def _flat(steps: tuple[Step, ...]) -> list[Step]:
