@@ -269,13 +269,14 @@ def actor_and_value(spec: Spec, width: int = 64, depth: int = 2, activation: Act
 
 def _joint(space: DictSpace, outputs: Array, log_std: Array, mask: Array | None, *, tanh_mean: bool) -> Joint:
     members, at, at_box, at_choice = {}, 0, 0, 0
+    flat = _flat_mask(mask)
     for name, inner in space.items:
         boxes, choices = box_size(inner), inner.size - box_size(inner)
         members[name] = distribution_over(
             inner,
             outputs[at : at + inner.size],
             log_std[at_box : at_box + boxes],
-            None if mask is None or not choices else _flat_mask(mask)[at_choice : at_choice + choices],
+            None if flat is None or not choices else flat[at_choice : at_choice + choices],
             tanh_mean=tanh_mean,
         )
         at, at_box, at_choice = at + inner.size, at_box + boxes, at_choice + choices

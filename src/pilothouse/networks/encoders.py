@@ -23,7 +23,7 @@ class ConvolutionalNet(eqx.Module):
     biases: tuple[Float[Array, " to"], ...]
     dense: Linear
 
-    def __init__(self, shape: tuple[int, int, int], features: int = IMAGE_FEATURES, *, key: PRNGKeyArray):
+    def __init__(self, shape: tuple[int, ...], features: int = IMAGE_FEATURES, *, key: PRNGKeyArray):
         height, width, channels = shape
         kernels, biases = [], []
         *keys, dense_key = jax.random.split(key, 6)
@@ -76,7 +76,7 @@ class Encoder(eqx.Module):
         parts = [self._encode(path, space, _follow(obs, path)) for path, space in _leaves(self.space)]
         return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
 
-    def _encode(self, path: str, space: Space, value: Array) -> Float[Array, " features"]:
+    def _encode(self, path: str, space: Box | Discrete | MultiDiscrete, value: Array) -> Float[Array, " features"]:
         if path in self.nets:
             return self.nets[path](value)
         if isinstance(space, Discrete):

@@ -33,9 +33,9 @@ class Linear(eqx.Module):
             self.bias = jnp.zeros(outputs, jnp.float32)
             return
         weight_key, bias_key = jax.random.split(key)
-        bound = max(inputs, 1) ** -0.5 if bound is None else bound
-        self.weight = jax.random.uniform(weight_key, (inputs, outputs), jnp.float32, -bound, bound)
-        self.bias = jax.random.uniform(bias_key, (outputs,), jnp.float32, -bound, bound)
+        limit = max(inputs, 1) ** -0.5 if bound is None else bound
+        self.weight = jax.random.uniform(weight_key, (inputs, outputs), jnp.float32, -limit, limit)
+        self.bias = jax.random.uniform(bias_key, (outputs,), jnp.float32, -limit, limit)
 
     def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
         return x @ self.weight + self.bias

@@ -69,6 +69,23 @@ def evaluate(part: str, *, beside: str | None = None) -> Forward:
     return forward
 
 
+def evaluate_segments(part: str) -> Forward:
+    """Run a recurrent agent over segments: batch leaves are `(batch, time, …)`.
+
+    The memory begins at `batch.memory[:, 0]`, which the policy remembered, and anew after each end of an episode.
+    """
+
+    def forward(parts: Parts, batch: Batch, key: PRNGKeyArray) -> Evaluated:
+        del key
+        ended = batch.terminated | batch.truncated
+        starts = jnp.concatenate([jnp.zeros_like(ended[:, :1]), ended[:, :-1]], axis=1)
+        first = jax.tree.map(lambda x: x[:, 0], batch.memory)
+        distribution, value = jax.vmap(parts[part].unroll)(batch.obs, starts, first)
+        return Evaluated(distribution, distribution.log_prob(batch.action), value)
+
+    return forward
+
+
 def clipped(clip: float | Array, *, normalise: bool = True) -> Term:
     """PPO's surrogate from `batch.log_prob` and `batch.advantage`, normalised over the minibatch unless told not to.
 

@@ -1,0 +1,58 @@
+"""TD3+BC: a minimalist offline method, TD3 with a tether to the data.
+
+The critic is TD3's. The actor climbs the critic, scaled to the size of a squared action error, and is held to the
+data's actions by that error.
+
+Source: Fujimoto and Gu, "A Minimalist Approach to Offline Reinforcement Learning", arXiv:2106.06860; TD3 from
+Fujimoto, van Hoof and Meger, arXiv:1802.09477.
+Departures: 1. In the update that moves both, the actor sees the critic from just before it, not from just after.
+2. Observations are standardised by the dataset's mean and standard deviation (as in the paper), by the source.
+"""
+
+import optax
+
+from pilothouse.algorithm.recipe import Takes, recipe
+from pilothouse.algorithm.rules import follow
+from pilothouse.algorithm.settings import Count, Fraction, NotNegative, Positive
+from pilothouse.algorithm.steps import Algorithm, Fit, Objective, copy_of
+from pilothouse.core.spaces import Spec
+from pilothouse.data.batches import Uniform
+from pilothouse.networks.actors import deterministic_actor
+from pilothouse.networks.critics import twin_critic
+from pilothouse.objectives.cloning import td3_bc
+from pilothouse.objectives.temporal_difference import td3_td
+from pilothouse.policies.policy import mode_of
+
+
+@recipe("td3bc", takes=Takes(source="data"))
+def td3bc(
+    spec: Spec,
+    *,
+    alpha: NotNegative = 2.5,
+    discount: Fraction = 0.99,
+    rate: Fraction = 0.005,
+    noise: NotNegative = 0.2,
+    clip: NotNegative = 0.5,
+    lr: Positive = 3e-4,
+    batch: Count = 256,
+    width: Count = 256,
+    depth: Count = 2,
+) -> Algorithm:
+    rows = Uniform("data", batch, discount)
+    critic = Objective(td3_td(noise, clip), ("critic",))
+    both = Fit(
+        (critic, Objective(td3_bc(alpha), ("actor",))),
+        rows,
+        after=(follow("critic", "critic/slow", rate), follow("actor", "actor/slow", rate)),
+    )
+    return Algorithm.of(
+        parts={
+            "actor": deterministic_actor(spec, width, depth),
+            "actor/slow": copy_of("actor"),
+            "critic": twin_critic(spec, width, depth),
+            "critic/slow": copy_of("critic"),
+        },
+        cycle=(Fit((critic,), rows), both),
+        acts=mode_of("actor"),
+        optimizer=optax.adam(lr),
+    )
