@@ -47,7 +47,7 @@ examples: set-up  ## run the Python of README.md, CONTRIBUTING.md, docs/ and doc
 	@.venv/bin/python scripts/check_examples.py
 
 docs: set-up  ## write docs/: a page for each recipe, from its docstring and record
-	@.venv/bin/python scripts/build_docs.py
+	@.venv/bin/python scripts/make_docs.py
 
 bench: set-up  ## speed beside peers, alternating (one row: ROW=sac-sbx)
 	@.venv/bin/python benchmarks/run.py $(ROW)

@@ -85,7 +85,7 @@ def _hosted(build: Build, source: SimulatorSource, scaling: Scaling, *, episodes
     def evaluate(parts: Mapping[str, PyTree], floats: Mapping[str, Any]) -> np.ndarray:
         parts, floats = acting_parts(parts), dict(floats)
         lanes = jax.tree.leaves(parts)[0].shape[0]
-        world = source._make(lanes * episodes)
+        world = source.make(lanes * episodes)
 
         def actor(obs: Any, carry: Any, step: int) -> Any:
             wide = jax.tree.map(lambda x: x.reshape(lanes, episodes, *x.shape[1:]), obs)

@@ -88,7 +88,7 @@ class SimulatorSource:
 
     @property
     def spec(self) -> Spec:
-        world = self._make(1)
+        world = self.make(1)
         try:
             return world.spec
         finally:
@@ -98,7 +98,7 @@ class SimulatorSource:
     def scaling(self) -> Scaling:
         return Scaling()
 
-    def _make(self, size: int) -> Any:
+    def make(self, size: int) -> Any:
         from pilothouse.worlds.host import GymnasiumWorld
 
         return GymnasiumWorld(self.name, size)
@@ -109,7 +109,7 @@ class SimulatorSource:
     def worlds(self, lane_seeds: tuple[int, ...]) -> Mapping[str, Any]:
         from pilothouse.worlds.wrappers import unit_actions
 
-        world = unit_actions(self._make(len(lane_seeds) * self.environments))
+        world = unit_actions(self.make(len(lane_seeds) * self.environments))
         return {"world": Simulators(world, lane_seeds, self.environments)}
 
     def describe(self) -> dict[str, Any]:

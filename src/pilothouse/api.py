@@ -1,0 +1,59 @@
+"""The stable Python names: what `pilothouse.<name>` resolves to."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pilothouse.algorithm.recipe import Bound
+from pilothouse.algorithm.registry import load_recipe
+from pilothouse.catalogue.catalogue import papers as papers
+from pilothouse.data.dataset import Dataset
+from pilothouse.evaluate.episodes import Evaluation, evaluate_policy
+from pilothouse.policies.policy import Policy
+from pilothouse.train.policy_files import load as load
+from pilothouse.train.resolve import environment_source, resolve, world_source
+from pilothouse.train.run import Run
+from pilothouse.train.run import train as _train
+from pilothouse.train.sources import DataSource, SimulatorSource, Source, WorldSource
+
+
+def recipe(name: str, **settings: Any) -> Bound:
+    """A published method with settings. Raises `UnknownNameError`, or `SettingError` for a wrong setting."""
+    return load_recipe(name)(**settings)
+
+
+def dataset(path: str | Path) -> Dataset:
+    """Read a dataset whole into flat arrays. Raises `DataError`."""
+    from pilothouse.data.minari_format import read_minari
+
+    return read_minari(path)
+
+
+def _place(name: str) -> WorldSource | SimulatorSource:
+    """A JAX world if one has that name, else a Gymnasium environment."""
+    from pilothouse.worlds.registry import names
+
+    return world_source(name) if name in names() else environment_source(name)
+
+
+def train(
+    algorithm: Bound, source: str | Path | Dataset | Source, *, steps: int, seeds: int = 1, out: str | Path | None = None, **more: Any
+) -> Run:
+    """Learn. `source` is a dataset (or the path of one), the name of a world, or the id of an environment."""
+    if isinstance(source, Dataset):
+        source = DataSource(source)
+    elif isinstance(source, Path) or (isinstance(source, str) and Path(source).exists()):
+        source = resolve(data=source)
+    elif isinstance(source, str):
+        source = _place(source)
+    return _train(algorithm, source, steps=steps, seeds=seeds, out=out, **more)
+
+
+def evaluate(policy: Policy | str, env: str, *, episodes: int = 20, seed: int = 0) -> Evaluation:
+    """Measure a policy on held-out episodes of an environment or world. `policy` may be `random` or a saved one's path."""
+    if isinstance(policy, str) and policy != "random":
+        return evaluate_policy(load(policy), _place(env), episodes=episodes, seed=seed, name=policy)
+    return evaluate_policy(policy, _place(env), episodes=episodes, seed=seed)
+
+
+__all__: Sequence[str] = ("dataset", "evaluate", "load", "papers", "recipe", "train")

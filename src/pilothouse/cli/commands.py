@@ -1,0 +1,212 @@
+"""One function a command: from parsed options to one call, and what is printed. Returns the `--json` document."""
+
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pilothouse.core.errors import CheckpointError, SettingError
+
+Document = Any
+
+
+def _say(options: Namespace) -> Callable[[str], None]:
+    """Where words go: standard output, or standard error beside a JSON document; nowhere with --quiet."""
+    if options.quiet:
+        return lambda line: None
+    stream = sys.stderr if options.json else sys.stdout
+    return lambda line: print(line, file=stream, flush=True)
+
+
+def _parse_settings(pairs: list[str]) -> dict[str, str]:
+    settings = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise SettingError(f"--set {pair!r} is not of the form name=value.")
+        settings[name] = value
+    return settings
+
+
+def _configured(options: Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the command gives, over what `--config` gives, over the defaults; and the recipe's settings."""
+    stored: dict[str, Any] = {}
+    if options.config is not None:
+        from pilothouse.train.storage import read_json
+
+        stored = read_json(Path(options.config), "config file")
+        if not isinstance(stored, dict):
+            raise CheckpointError(f"{options.config} is not the config of a run: expected a JSON object.")
+    source = stored.get("source", {})
+    place = source.get("evaluation") or source
+    defaults = {
+        "recipe": stored.get("recipe"),
+        "data": source.get("data"),
+        "env": place.get("env"),
+        "world": place.get("world"),
+        "envs": place.get("environments"),
+        "steps": stored.get("steps"),
+        "seeds": stored.get("seeds", 1),
+        "seed": stored.get("seed", 0),
+        "episodes": stored.get("episodes", 20),
+    }
+    given = {name: getattr(options, name) for name in defaults if getattr(options, name) is not None}
+    if "env" in given:
+        defaults["world"] = None
+    if "world" in given:
+        defaults["env"] = None
+    return {**defaults, **given}, {**stored.get("settings", {}), **_parse_settings(options.settings)}
+
+
+def train(options: Namespace) -> Document:
+    chosen, settings = _configured(options)
+    if chosen["recipe"] is None:
+        raise SettingError("No recipe. Name one: `pilothouse train iql --data PATH` (`pilothouse papers` lists them).")
+    if chosen["steps"] is None:
+        raise SettingError("No --steps. Say how long: environment steps online, gradient updates offline.")
+    from pilothouse.catalogue.catalogue import load_recipe
+    from pilothouse.train import run
+    from pilothouse.train.resolve import resolve
+
+    bound = load_recipe(chosen["recipe"])(**settings)
+    if chosen["envs"] is not None and chosen["envs"] < 1:
+        raise SettingError(f"--envs {chosen['envs']}; expected at least 1.")
+    source = resolve(data=chosen["data"], env=chosen["env"], world=chosen["world"], environments=chosen["envs"])
+    say = _say(options)
+    finished = run.train(
+        bound,
+        source,
+        steps=chosen["steps"],
+        seeds=chosen["seeds"],
+        seed=chosen["seed"],
+        out=options.out,
+        resume=options.resume,
+        overwrite=options.overwrite,
+        episodes=chosen["episodes"],
+        track=tuple(options.track),
+        tell=say,
+        command="pilothouse " + " ".join(sys.argv[1:]),
+    )
+    _write_report(finished.folder, say)
+    for row in finished.per_seed:
+        number = "not measured" if row["return"] is None else f"return {row['return']:.2f}"
+        say(f"seed {row['seed']}: {number}{'  (diverged)' if row['diverged'] else ''}")
+    say(f"{finished.steps} steps a seed in {finished.seconds:.0f} s; run folder: {finished.folder}")
+    return finished.as_json()
+
+
+def _write_report(folder: Path, say: Callable[[str], None]) -> None:
+    from pilothouse.report.run_report import write_run_report
+
+    say(f"report: {write_run_report(folder).resolve()}")
+
+
+def _place(options: Namespace) -> Any:
+    from pilothouse.train.resolve import resolve
+
+    if options.env is None and options.world is None:
+        raise SettingError("Where? Give --env ID or --world NAME.")
+    return resolve(env=options.env, world=options.world)
+
+
+def _policy(name: str) -> Any:
+    from pilothouse.train.policy_files import load
+
+    return name if name == "random" else load(name)
+
+
+def evaluate(options: Namespace) -> Document:
+    from pilothouse.evaluate.episodes import evaluate_policy
+
+    place = _place(options)
+    policy = _policy(options.policy)
+    found = evaluate_policy(policy, place, episodes=options.episodes, seed=options.seed, name=options.policy)
+    _say(options)(str(found))
+    return found.as_json()
+
+
+def record(options: Namespace) -> Document:
+    from pilothouse.evaluate.recording import record_policy
+
+    place = _place(options)
+    dataset = record_policy(_policy(options.policy), place, steps=options.steps, seed=options.seed, out=Path(options.out))
+    document = {"out": options.out, **dataset.summary(), "fingerprint": dataset.fingerprint}
+    _say(options)(f"{len(dataset)} transitions in {dataset.episodes} episodes: {options.out}")
+    return _finite(document)
+
+
+def data(options: Namespace) -> Document:
+    from pilothouse.core.spaces import to_json
+    from pilothouse.data.minari_format import read_minari
+
+    dataset = read_minari(options.path)
+    summary = _finite(dataset.summary())
+    say = _say(options)
+    say(f"{dataset.name}  (environment {dataset.env_id or 'unknown'})")
+    for name, value in summary.items():
+        say(f"  {name:28} {value}")
+    spec = {"obs": to_json(dataset.spec.obs), "action": to_json(dataset.spec.action)}
+    return {"name": dataset.name, "env": dataset.env_id, "fingerprint": dataset.fingerprint, "spec": spec, **summary}
+
+
+def _finite(document: dict[str, Any]) -> dict[str, Any]:
+    """Numbers as JSON knows them: NumPy scalars as Python's, NaN and infinity as null."""
+    import math
+
+    plain = {}
+    for name, value in document.items():
+        value = value.item() if hasattr(value, "item") else value
+        plain[name] = None if isinstance(value, float) and not math.isfinite(value) else value
+    return plain
+
+
+def papers(options: Namespace) -> Document:
+    from pilothouse.catalogue import catalogue, tables
+
+    rows = catalogue.papers(options.wing)
+    if not options.json:
+        _say(options)(tables.papers_table(rows))
+    return rows
+
+
+def show(options: Namespace) -> Document:
+    from pilothouse.catalogue import catalogue, tables
+
+    shown = catalogue.show(options.name)
+    if not options.json:
+        _say(options)(tables.show_text(shown))
+    return shown
+
+
+def reproduce(options: Namespace) -> Document:
+    from pilothouse.catalogue.reproduce import reproduce_many
+
+    out = Path(options.out) if options.out is not None else None
+    return reproduce_many(
+        options.names,
+        everything=options.everything,
+        stale=options.stale,
+        seeds=options.seeds,
+        seed=options.seed,
+        out=out,
+        write=_say(options),
+    )
+
+
+def report(options: Namespace) -> Document:
+    from pilothouse.report.run_report import write_run_report
+
+    folder = Path(options.run)
+    if not (folder / "config.json").is_file():
+        raise CheckpointError(f"{folder} is not a run folder: it has no config.json.")
+    page = write_run_report(folder)
+    _say(options)(str(page.resolve()))
+    return {"report": str(page.resolve())}
+
+
+def quickstart(options: Namespace) -> Document:
+    from pilothouse.report.quickstart import run_quickstart
+
+    out = Path(options.out) if options.out is not None else None
+    return run_quickstart(out, seed=options.seed, tell=_say(options))

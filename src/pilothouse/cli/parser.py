@@ -1,0 +1,125 @@
+"""What can be typed. Nothing here imports more than the standard library and `core.errors`."""
+
+import argparse
+from typing import Any, NoReturn
+
+from pilothouse import __version__
+from pilothouse.core.errors import SettingError, nearest, unknown
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises `PilothouseError`s in place of printing usage: one clear line, exit 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SettingError(f"{message}. See `{self.prog} --help`.")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            kind = "command" if isinstance(action, argparse._SubParsersAction) else f"value of {action.dest}"
+            raise unknown(kind, str(value), [str(choice) for choice in action.choices])
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:  # pyright: ignore
+        parsed, rest = self.parse_known_args(args, namespace)
+        if rest:
+            known = [option for parser in self.everything() for option in parser._option_string_actions]
+            raise SettingError(f"Unknown argument {rest[0]!r}.{nearest(rest[0], known)} See `pilothouse --help`.")
+        return parsed
+
+    def everything(self) -> list["argparse.ArgumentParser"]:
+        found: list[argparse.ArgumentParser] = [self]
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for parser in action.choices.values():
+                    found += parser.everything() if isinstance(parser, Parser) else [parser]
+        return found
+
+
+def make_parser() -> Parser:
+    """All commands."""
+    parser = Parser(prog="pilothouse", description="Learn, compare, understand, steer and guard policies.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"pilothouse {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+    _quickstart(commands)
+    _train(commands)
+    _evaluate(commands)
+    _record(commands)
+    _data(commands)
+    _catalogue(commands)
+    report = _command(commands, "report", "write the report page of a run")
+    report.add_argument("run", metavar="RUN")
+    return parser
+
+
+def _command(commands: Any, name: str, what: str) -> Parser:
+    made = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".", allow_abbrev=False)
+    made.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    made.add_argument("--quiet", action="store_true", help="no progress")
+    return made
+
+
+def _place(command: Parser) -> None:
+    command.add_argument("--env", metavar="ID", help="a Gymnasium environment, ID or module:ID")
+    command.add_argument("--world", metavar="NAME", help="a JAX world, such as cartpole")
+
+
+def _quickstart(commands: Any) -> None:
+    command = _command(commands, "quickstart", "learn online, record, learn offline, compare, report: the main job")
+    command.add_argument("--out", metavar="DIR")
+    command.add_argument("--seed", type=int, default=0)
+
+
+def _train(commands: Any) -> None:
+    command = _command(commands, "train", "learn a policy with a recipe")
+    command.add_argument("recipe", metavar="RECIPE", nargs="?")
+    command.add_argument("--data", metavar="PATH", help="a Minari dataset: its folder, or an installed id")
+    _place(command)
+    command.add_argument("--steps", type=int, help="per seed: environment steps online, gradient updates offline")
+    command.add_argument("--seeds", type=int, help="how many seeds (1)")
+    command.add_argument("--seed", type=int, help="the first of them (0)")
+    command.add_argument("--envs", type=int, help="environments acted in at once")
+    command.add_argument("--episodes", type=int, help="held-out episodes at every look (20; 0 for none)")
+    command.add_argument("--out", metavar="DIR", help="run folder (runs/<recipe>-<source>-<n>)")
+    command.add_argument("--resume", action="store_true")
+    command.add_argument("--overwrite", action="store_true")
+    command.add_argument("--set", dest="settings", metavar="k=v", nargs="+", action="extend", default=[])
+    command.add_argument("--config", metavar="FILE", help="the config.json of a run, for what is not given here")
+    command.add_argument("--device", choices=("cpu", "gpu"))
+    command.add_argument("--track", choices=("tensorboard", "wandb"), nargs="+", default=[])
+
+
+def _evaluate(commands: Any) -> None:
+    command = _command(commands, "evaluate", "measure a policy on held-out episodes")
+    command.add_argument("policy", metavar="POLICY", help="a run, a policy folder, or `random`")
+    _place(command)
+    command.add_argument("--episodes", type=int, default=20)
+    command.add_argument("--seed", type=int, default=0)
+
+
+def _record(commands: Any) -> None:
+    command = _command(commands, "record", "record a policy's experience as a Minari dataset")
+    command.add_argument("policy", metavar="POLICY")
+    _place(command)
+    command.add_argument("--steps", type=int, required=True)
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--out", metavar="PATH", required=True, help="ends in NAME-vN")
+
+
+def _data(commands: Any) -> None:
+    group = commands.add_parser("data", help="look into datasets", description="Look into datasets.", allow_abbrev=False)
+    inner = group.add_subparsers(dest="data_command", metavar="COMMAND", required=True, parser_class=Parser)
+    inspect = _command(inner, "inspect", "say what is in a dataset")
+    inspect.add_argument("path", metavar="PATH")
+
+
+def _catalogue(commands: Any) -> None:
+    papers = _command(commands, "papers", "list the literature, with what is built and measured")
+    papers.add_argument("--wing", metavar="W")
+    show = _command(commands, "show", "show a method: paper, settings, parts, claim, record")
+    show.add_argument("name", metavar="NAME")
+    reproduce = _command(commands, "reproduce", "measure the claims of methods and write their records")
+    reproduce.add_argument("names", metavar="NAME", nargs="*")
+    reproduce.add_argument("--all", action="store_true", dest="everything")
+    reproduce.add_argument("--stale", action="store_true", help="those measured with earlier parts")
+    reproduce.add_argument("--seeds", type=int)
+    reproduce.add_argument("--seed", type=int, help="new seeds from here, into --out, never over the record")
+    reproduce.add_argument("--out", metavar="DIR")

@@ -1,0 +1,67 @@
+"""From what a user names (a path, an environment, a world) to a source."""
+
+from pathlib import Path
+from typing import Any
+
+from pilothouse.core.errors import SettingError
+from pilothouse.train.sources import DataSource, SimulatorSource, Source, WorldSource
+
+
+def world_source(name: str, *, environments: int = 8) -> WorldSource:
+    """A JAX world by name. Raises `UnknownNameError` with the nearest."""
+    from pilothouse.worlds.registry import world
+
+    return WorldSource(name, world(name), environments)
+
+
+def environment_source(name: str, *, environments: int = 1) -> SimulatorSource:
+    """A Gymnasium environment by id; made once here, so that a wrong id is found at once."""
+    source = SimulatorSource(name, environments)
+    _ = source.spec
+    return source
+
+
+def data_source(path: str | Path, *, evaluation: WorldSource | SimulatorSource | None = None) -> DataSource:
+    """A dataset in a folder, or installed under an id; measured in `evaluation`, if given."""
+    from pilothouse.data.minari_format import read_minari
+
+    dataset = read_minari(path)
+    if evaluation is not None and evaluation.spec != dataset.spec:
+        _check_same_spaces(dataset, evaluation)
+    return DataSource(dataset, evaluation)
+
+
+def _check_same_spaces(dataset: Any, evaluation: WorldSource | SimulatorSource) -> None:
+    """Raises `SettingError` unless shapes, kinds and action bounds agree; observation bounds may differ."""
+    from pilothouse.core.spaces import to_json
+
+    ours, theirs = dataset.spec, evaluation.spec
+    shapes = [(s.obs.kind, getattr(s.obs, "shape", None), to_json(s.action)) for s in (ours, theirs)]
+    if shapes[0] != shapes[1]:
+        raise SettingError(
+            f"{evaluation.name} does not fit the dataset {dataset.name}: observations {shapes[1][0]}{shapes[1][1]} and "
+            f"actions {shapes[1][2]}, where the data have {shapes[0][0]}{shapes[0][1]} and {shapes[0][2]}. "
+            "Name the environment that the data came from."
+        )
+
+
+def resolve(
+    *,
+    data: str | Path | None = None,
+    env: str | None = None,
+    world: str | None = None,
+    environments: int | None = None,
+) -> Source:
+    """The source that these name: a dataset (measured in `env` or `world`, if given), an environment, or a world."""
+    if env is not None and world is not None:
+        raise SettingError("Give --env or --world, not both.")
+    place = None
+    if env is not None:
+        place = environment_source(env, environments=environments or 1)
+    elif world is not None:
+        place = world_source(world, environments=environments or 8)
+    if data is not None:
+        return data_source(data, evaluation=place)
+    if place is None:
+        raise SettingError("No source. Give --data PATH, --env ID or --world NAME.")
+    return place
