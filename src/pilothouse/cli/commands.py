@@ -182,14 +182,13 @@ def show(options: Namespace) -> Document:
 def reproduce(options: Namespace) -> Document:
     from pilothouse.catalogue.reproduce import reproduce_many
 
-    out = Path(options.out) if options.out is not None else None
     return reproduce_many(
         options.names,
         everything=options.everything,
         stale=options.stale,
         seeds=options.seeds,
         seed=options.seed,
-        out=out,
+        out=Path(options.out or "reproductions"),
         write=_say(options),
     )
 

@@ -1,7 +1,7 @@
 """Measuring every lane's policy on held-out episodes, while learning and after."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -24,6 +24,7 @@ Evaluate = Callable[[Mapping[str, PyTree], Mapping[str, Any]], np.ndarray]
 """`(parts with lanes, floats with lanes) -> returns (lanes, episodes)`."""
 
 
+@runtime_checkable
 class Evaluation(Protocol):
     def __call__(self, parts: Mapping[str, PyTree], floats: Mapping[str, Any]) -> np.ndarray: ...
 

@@ -18,6 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+# On CPU a program dispatched in the background shares its few threads with the one it waits for, and gains nothing.
+jax.config.update("jax_cpu_enable_async_dispatch", False)
+
 from pilothouse.algorithm import interpreter
 from pilothouse.algorithm.interpreter import FAULTS, Context, Source, State
 from pilothouse.algorithm.steps import Algorithm, Collect, Repeat, Rule, Step
@@ -67,7 +70,10 @@ class _Op:
 
 
 class Machine:
-    """An algorithm in motion. `advance(n)` runs n cycles of every lane and returns the metrics' sums."""
+    """An algorithm in motion. `advance(n)` runs n cycles of every lane and returns the metrics' sums.
+
+    `adopt` brings parts made earlier, by name, with a leading axis of lanes (those of another machine, say).
+    """
 
     def __init__(
         self,
@@ -108,7 +114,7 @@ class Machine:
         def one(key: Any, floats: Mapping[str, Any], fixed: Any, adopt: Any) -> State:
             return interpreter.init(self.build(floats), key, self._traced_worlds(), fixed, adopt, hosts)
 
-        state = self._over_lanes("init", one, (0, 0, None, None))(self.keys, self.floats, self.fixed, adopt)
+        state = self._over_lanes("init", one, (0, 0, None, 0))(self.keys, self.floats, self.fixed, dict(adopt or {}))
         self._carried = tuple(state.parts)
         return State(dict(state.parts), dict(state.opt))
 

@@ -5,12 +5,13 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pilothouse.core.errors import MissingExtraError, SettingError
 from pilothouse.train.storage import explain
 
 
+@runtime_checkable
 class Tracker(Protocol):
     """Somewhere that metrics go besides the run folder."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import PyTree
@@ -24,6 +24,7 @@ class Scaling:
     std: tuple[float, ...] | None = None
 
 
+@runtime_checkable
 class Source(Protocol):
     """What `train` needs to know of a source."""
 

@@ -50,6 +50,7 @@ class World(Protocol):
         ...
 
 
+@runtime_checkable
 class HostWorld(Protocol):
     """Several copies of a simulator stepped on the host. Arrays are NumPy with one leading axis of `size`."""
 

@@ -1,0 +1,63 @@
+"""Recording a policy's experience as a dataset that other libraries open."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from pilothouse.core.batch import Batch
+from pilothouse.core.errors import SettingError
+from pilothouse.data.dataset import Dataset
+from pilothouse.data.episodes import dataset_from_transitions
+from pilothouse.data.minari_write import write_minari
+from pilothouse.policies.policy import Policy, Random
+from pilothouse.rollout.collect import act, begin, collect, fresh_carries
+from pilothouse.rollout.episodes import tasks_for
+from pilothouse.train.simulators import Simulators
+from pilothouse.train.sources import SimulatorSource, WorldSource
+
+
+def record_policy(policy: Policy | str, place: WorldSource | SimulatorSource, *, steps: int, seed: int, out: Path) -> Dataset:
+    """Act for `steps` steps in one environment and write the Minari dataset `out` (…/NAME-vN); returns what was written."""
+    if steps < 1:
+        raise SettingError(f"steps={steps}; expected at least 1.")
+    if isinstance(policy, str):
+        policy = Random(place.spec.action)
+    rows = _in_world(policy, place, steps, seed) if isinstance(place, WorldSource) else _in_simulator(policy, place, steps, seed)
+    env_id = place.name if isinstance(place, SimulatorSource) and ":" not in place.name else None
+    dataset = dataset_from_transitions(rows, place.spec, name=out.name, env_id=env_id)
+    write_minari(out, dataset)
+    return dataset
+
+
+def _in_world(policy: Policy, place: WorldSource, steps: int, seed: int) -> Batch:
+    def run(policy: Policy) -> Any:
+        key = jax.random.key(seed)
+        acting = begin(place.world, tasks_for(place.world, 1, key), 1, key)
+        return collect(policy, place.world, acting, "record", steps, None, key)[1]
+
+    return jax.tree.map(np.asarray, jax.jit(run)(policy))
+
+
+def _in_simulator(policy: Policy, place: SimulatorSource, steps: int, seed: int) -> Batch:
+    simulators = Simulators(place.make(1), (seed,), 1)
+    key = jax.random.key(seed)
+
+    @jax.jit
+    def decide(policy: Policy, obs: Any, carry: Any, step: Any) -> Any:
+        action, carry, _ = act(policy, obs, carry, jax.random.fold_in(key, step), each=False)
+        return action, carry
+
+    first = fresh_carries(policy, (), 1, key, each=False)
+    carry, episode, rows = first, simulators.episode_id()[0, 0], []
+    try:
+        for step in range(steps):
+            obs = jax.tree.map(lambda x: x[0], simulators.obs())
+            if simulators.episode_id()[0, 0] != episode:
+                carry, episode = first, simulators.episode_id()[0, 0]
+            action, carry = decide(policy, obs, carry, np.int32(step))
+            rows.append(simulators.step(jax.tree.map(lambda x: np.asarray(x)[None], action), {}))
+    finally:
+        simulators.close()
+    return jax.tree.map(lambda *x: np.concatenate([each[0] for each in x]), *rows)
