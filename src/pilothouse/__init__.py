@@ -12,7 +12,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-__all__ = ["dataset", "evaluate", "load", "papers", "recipe", "train"]
+__all__ = ["dataset", "evaluate", "load", "papers", "recipe", "train"]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:

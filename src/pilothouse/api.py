@@ -36,17 +36,25 @@ def _place(name: str) -> WorldSource | SimulatorSource:
     return world_source(name) if name in names() else environment_source(name)
 
 
+def _source(named: str | Path | Dataset | Source) -> Source:
+    if isinstance(named, Dataset):
+        return DataSource(named)
+    if isinstance(named, Path) or (isinstance(named, str) and Path(named).exists()):
+        return resolve(data=named)
+    return _place(named) if isinstance(named, str) else named
+
+
 def train(
-    algorithm: Bound, source: str | Path | Dataset | Source, *, steps: int, seeds: int = 1, out: str | Path | None = None, **more: Any
+    algorithm: Bound,
+    source: str | Path | Dataset | Source,
+    *,
+    steps: int,
+    seeds: int = 1,
+    out: str | Path | None = None,
+    **more: Any,
 ) -> Run:
     """Learn. `source` is a dataset (or the path of one), the name of a world, or the id of an environment."""
-    if isinstance(source, Dataset):
-        source = DataSource(source)
-    elif isinstance(source, Path) or (isinstance(source, str) and Path(source).exists()):
-        source = resolve(data=source)
-    elif isinstance(source, str):
-        source = _place(source)
-    return _train(algorithm, source, steps=steps, seeds=seeds, out=out, **more)
+    return _train(algorithm, _source(source), steps=steps, seeds=seeds, out=out, **more)
 
 
 def evaluate(policy: Policy | str, env: str, *, episodes: int = 20, seed: int = 0) -> Evaluation:

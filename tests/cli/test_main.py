@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-import pilothouse
 from pilothouse.cli.main import main
 
 SMALL = ["--set", "length=8", "width=8", "minibatches=1", "epochs=1"]
@@ -46,7 +45,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
         (["evaluate", "random", "--world", "cartpole", "--episodes", "0"], "episodes=0"),
         (["evaluate", "random"], "Give --env ID or --world NAME"),
         (["record", "random", "--world", "cartpole", "--steps", "0", "--out", "x-v0"], "steps=0"),
-        (["show", "ipl"], "Unknown"),
+        (["show", "iqll"], "Did you mean 'iql'"),
         (["report", "nowhere"], "not a run folder"),
     ],
 )
@@ -62,7 +61,20 @@ def test_input_at_fault_is_one_line_and_exit_2(
 
 
 def test_train_evaluate_record_inspect_report(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    arguments = ["train", "ppo", "--world", "cartpole", "--steps", "64", "--seeds", "2", "--out", "first", "--json", *SMALL]
+    arguments = [
+        "train",
+        "ppo",
+        "--world",
+        "cartpole",
+        "--steps",
+        "64",
+        "--seeds",
+        "2",
+        "--out",
+        "first",
+        "--json",
+        *SMALL,
+    ]
     code, out, err = run(capsys, *arguments)
     assert code == 0, err
     document = json.loads(out)
@@ -84,7 +96,9 @@ def test_train_evaluate_record_inspect_report(capsys: pytest.CaptureFixture[str]
     code, out, err = run(capsys, "evaluate", "first", "--world", "pendulum")
     assert code == 2 and "The policy observes" in err
 
-    code, out, err = run(capsys, "record", "first", "--world", "cartpole", "--steps", "50", "--out", "made-v0", "--json")
+    code, out, err = run(
+        capsys, "record", "first", "--world", "cartpole", "--steps", "50", "--out", "made-v0", "--json"
+    )
     assert code == 0, err
     code, out, err = run(capsys, "data", "inspect", "made-v0", "--json")
     assert code == 0 and json.loads(out)["transitions"] == 50
@@ -104,9 +118,3 @@ def test_papers_and_show(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "show", "ppo", "--json")
     shown = json.loads(out)
     assert code == 0 and {"settings", "parts", "claim", "record"} <= set(shown)
-
-
-def test_the_python_names() -> None:
-    assert pilothouse.__all__ == ["dataset", "evaluate", "load", "papers", "recipe", "train"]
-    for name in pilothouse.__all__:
-        assert callable(getattr(pilothouse, name))

@@ -295,9 +295,7 @@ def run_fit(
 ) -> tuple[dict, dict, Sums]:
     """All updates of a fit, scanned. Carries only what the fit writes; the rest is closed over."""
     tickets = fit.batches.plan(context.view(parts), named(key, "plan"), fit.times)
-    written = dict.fromkeys(
-        (*fit.trains, *fit.batches.writes, *(name for rule in fit.after for name in rule.writes))
-    )
+    written = dict.fromkeys((*fit.trains, *fit.batches.writes, *(name for rule in fit.after for name in rule.writes)))
     carried = {name: parts[name] for name in written if name in parts}
     carried_opt = {name: opt[name] for name in (*fit.trains, FAULTS)}
     first = _first_objective(context, address)
@@ -312,7 +310,9 @@ def run_fit(
 
     number = jax.tree.leaves(tickets)[0].shape[0]
     if number == 1:  # a loop of one round costs copies and compile time
-        (carried, carried_opt, _), sums = one((carried, carried_opt, jnp.zeros((), jnp.int32)), jax.tree.map(lambda x: x[0], tickets))
+        (carried, carried_opt, _), sums = one(
+            (carried, carried_opt, jnp.zeros((), jnp.int32)), jax.tree.map(lambda x: x[0], tickets)
+        )
     else:
         missing = [name for name in written if name not in parts]
         if missing:
@@ -413,7 +413,10 @@ def _combined_gradients(fit: Fit, view: Parts, batch: Batch, key: PRNGKeyArray) 
 def _trained_total(
     fit: Fit, view: Parts, trained: dict[str, PyTree], batch: Batch, key: PRNGKeyArray
 ) -> tuple[Array, tuple[Array, Aux]]:
-    whole = {name: eqx.combine(tree, eqx.filter(view[name], eqx.is_inexact_array, inverse=True)) for name, tree in trained.items()}
+    whole = {
+        name: eqx.combine(tree, eqx.filter(view[name], eqx.is_inexact_array, inverse=True))
+        for name, tree in trained.items()
+    }
     return _total(fit, {**view, **whole}, batch, key)
 
 
@@ -593,7 +596,9 @@ def act_once(
     return action, extra, parts
 
 
-def init_host_carries(algorithm: Algorithm, parts: Parts, hosts: Mapping[str, int], key: PRNGKeyArray) -> dict[str, PyTree]:
+def init_host_carries(
+    algorithm: Algorithm, parts: Parts, hosts: Mapping[str, int], key: PRNGKeyArray
+) -> dict[str, PyTree]:
     """Carries of the policies that act in host worlds, by the address of the step that acts."""
     carries: dict[str, PyTree] = {}
     for number, stage in enumerate(algorithm.stages):

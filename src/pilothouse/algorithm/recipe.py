@@ -37,7 +37,9 @@ class Takes:
             )
         for kind in kinds_of(spec.obs):
             if kind not in self.obs:
-                raise SpaceError(f"Recipe {name!r} takes {', '.join(self.obs)} observations, and this source has {kind} ones.")
+                raise SpaceError(
+                    f"Recipe {name!r} takes {', '.join(self.obs)} observations, and this source has {kind} ones."
+                )
 
 
 def kinds_of(space: Space) -> set[str]:

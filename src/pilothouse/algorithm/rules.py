@@ -39,7 +39,12 @@ def copy(part: str, into: str) -> Rule:
 
 
 def advantages(
-    discount: float, lam: float, *, agent: str = "agent", rollout: str = "rollout", value: Callable[..., Any] | None = None
+    discount: float,
+    lam: float,
+    *,
+    agent: str = "agent",
+    rollout: str = "rollout",
+    value: Callable[..., Any] | None = None,
 ) -> Rule:
     """Generalised advantage estimation over a rollout `(steps, environments)`: adds `advantage` and `return_`.
 

@@ -1,6 +1,6 @@
 """Ranges for the settings of recipes: they stand in the annotations, are checked when binding, and serve the help.
 
-    def iql(spec: Spec, *, expectile: Fraction = 0.7, batch: Count = 256) -> Algorithm
+def iql(spec: Spec, *, expectile: Fraction = 0.7, batch: Count = 256) -> Algorithm
 """
 
 import inspect
@@ -30,7 +30,10 @@ class Range:
     def __str__(self) -> str:
         left = "(" if self.open_low or math.isinf(self.low) else "["
         right = ")" if self.open_high or math.isinf(self.high) else "]"
-        ends = [("-inf" if self.low < 0 else "inf") if math.isinf(self.low) else f"{self.low:g}", "inf" if math.isinf(self.high) else f"{self.high:g}"]
+        ends = [
+            ("-inf" if self.low < 0 else "inf") if math.isinf(self.low) else f"{self.low:g}",
+            "inf" if math.isinf(self.high) else f"{self.high:g}",
+        ]
         return f"{left}{ends[0]}, {ends[1]}{right}"
 
 
@@ -58,12 +61,16 @@ class Setting:
         if self.choices and value not in self.choices:
             raise SettingError(f"Setting {self.name}={value!r} is not one of {', '.join(map(repr, self.choices))}.")
         if self.range is not None and not self.range.holds(value):
-            raise SettingError(f"Setting {self.name}={value!r} is out of range; expected {self.type.__name__} in {self.range}.")
+            raise SettingError(
+                f"Setting {self.name}={value!r} is out of range; expected {self.type.__name__} in {self.range}."
+            )
         return value
 
     def _parse(self, value: Any) -> Any:
         wanted = self.type
-        fault = SettingError(f"Setting {self.name}={value!r} has the wrong type; expected {wanted.__name__}{f' in {self.range}' if self.range else ''}.")
+        fault = SettingError(
+            f"Setting {self.name}={value!r} has the wrong type; expected {wanted.__name__}{f' in {self.range}' if self.range else ''}."
+        )
         if isinstance(value, str) and wanted is not str:
             if wanted is bool:
                 if value.lower() not in ("true", "false"):

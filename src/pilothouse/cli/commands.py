@@ -130,7 +130,9 @@ def record(options: Namespace) -> Document:
     from pilothouse.evaluate.recording import record_policy
 
     place = _place(options)
-    dataset = record_policy(_policy(options.policy), place, steps=options.steps, seed=options.seed, out=Path(options.out))
+    dataset = record_policy(
+        _policy(options.policy), place, steps=options.steps, seed=options.seed, out=Path(options.out)
+    )
     document = {"out": options.out, **dataset.summary(), "fingerprint": dataset.fingerprint}
     _say(options)(f"{len(dataset)} transitions in {dataset.episodes} episodes: {options.out}")
     return _finite(document)

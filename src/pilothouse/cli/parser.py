@@ -36,7 +36,9 @@ class Parser(argparse.ArgumentParser):
 
 def make_parser() -> Parser:
     """All commands."""
-    parser = Parser(prog="pilothouse", description="Learn, compare, understand, steer and guard policies.", allow_abbrev=False)
+    parser = Parser(
+        prog="pilothouse", description="Learn, compare, understand, steer and guard policies.", allow_abbrev=False
+    )
     parser.add_argument("--version", action="version", version=f"pilothouse {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     _quickstart(commands)
@@ -105,7 +107,9 @@ def _record(commands: Any) -> None:
 
 
 def _data(commands: Any) -> None:
-    group = commands.add_parser("data", help="look into datasets", description="Look into datasets.", allow_abbrev=False)
+    group = commands.add_parser(
+        "data", help="look into datasets", description="Look into datasets.", allow_abbrev=False
+    )
     inner = group.add_subparsers(dest="data_command", metavar="COMMAND", required=True, parser_class=Parser)
     inspect = _command(inner, "inspect", "say what is in a dataset")
     inspect.add_argument("path", metavar="PATH")

@@ -44,7 +44,9 @@ class Batch(Mapping[str, Any]):
         return len(self._fields)
 
     def __repr__(self) -> str:
-        shapes = jax.tree.map(lambda x: f"{getattr(x, 'dtype', type(x).__name__)}{list(getattr(x, 'shape', ()))}", self._fields)
+        shapes = jax.tree.map(
+            lambda x: f"{getattr(x, 'dtype', type(x).__name__)}{list(getattr(x, 'shape', ()))}", self._fields
+        )
         return f"Batch({', '.join(f'{name}={shape}' for name, shape in shapes.items())})"
 
     def replace(self, **fields: Any) -> "Batch":

@@ -1,15 +1,15 @@
 """Everything a user can do wrong, as one tree of errors.
 
-    PilothouseError                  what was given, what was expected, what to do; the CLI exits 2
-    ├── UnknownNameError             a recipe, environment, setting or part that does not exist
-    ├── SettingError                 a setting out of range or of the wrong type
-    ├── SpaceError                   spaces or shapes that do not fit the recipe, data or environment
-    ├── DataError                    a dataset that is missing, damaged or not what it says
-    ├── CheckpointError              a checkpoint that is damaged, foreign, newer, or of another run
-    ├── OutputError                  an output folder in use, not empty, or not writable; a full disk
-    ├── MissingExtraError            an optional dependency is not installed
-    ├── WiringError                  a recipe whose pieces do not fit together
-    └── NonFiniteError               a loss turned infinite or NaN; the CLI exits 3
+PilothouseError                  what was given, what was expected, what to do; the CLI exits 2
+├── UnknownNameError             a recipe, environment, setting or part that does not exist
+├── SettingError                 a setting out of range or of the wrong type
+├── SpaceError                   spaces or shapes that do not fit the recipe, data or environment
+├── DataError                    a dataset that is missing, damaged or not what it says
+├── CheckpointError              a checkpoint that is damaged, foreign, newer, or of another run
+├── OutputError                  an output folder in use, not empty, or not writable; a full disk
+├── MissingExtraError            an optional dependency is not installed
+├── WiringError                  a recipe whose pieces do not fit together
+└── NonFiniteError               a loss turned infinite or NaN; the CLI exits 3
 """
 
 import difflib

@@ -41,7 +41,9 @@ class Box:
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Lowest and highest value, each of the space's shape, float32."""
-        low, high = (np.broadcast_to(np.asarray(b, np.float32), self.size).reshape(self.shape) for b in (self.low, self.high))
+        low, high = (
+            np.broadcast_to(np.asarray(b, np.float32), self.size).reshape(self.shape) for b in (self.low, self.high)
+        )
         return low, high
 
     @property
@@ -219,7 +221,13 @@ def to_json(space: Space) -> dict[str, Any]:
     """A JSON-ready description; infinities become None."""
     match space:
         case Box():
-            return {"kind": "Box", "shape": list(space.shape), "low": _finite(space.low), "high": _finite(space.high), "dtype": space.dtype}
+            return {
+                "kind": "Box",
+                "shape": list(space.shape),
+                "low": _finite(space.low),
+                "high": _finite(space.high),
+                "dtype": space.dtype,
+            }
         case Discrete():
             return {"kind": "Discrete", "n": space.n}
         case MultiDiscrete():
@@ -235,7 +243,12 @@ def from_json(data: Any) -> Space:
     try:
         match data["kind"]:
             case "Box":
-                return Box(tuple(int(n) for n in data["shape"]), _bound(data["low"], -math.inf), _bound(data["high"], math.inf), str(np.dtype(data["dtype"])))
+                return Box(
+                    tuple(int(n) for n in data["shape"]),
+                    _bound(data["low"], -math.inf),
+                    _bound(data["high"], math.inf),
+                    str(np.dtype(data["dtype"])),
+                )
             case "Discrete":
                 return Discrete(int(data["n"]))
             case "MultiDiscrete":
@@ -245,7 +258,9 @@ def from_json(data: Any) -> Space:
             case "Tokens":
                 return Tokens(int(data["vocabulary"]), int(data["longest"]), int(data["prompt"]))
             case kind:
-                raise SpaceError(f"Unknown kind of space {kind!r}; expected Box, Discrete, MultiDiscrete, Dict or Tokens.")
+                raise SpaceError(
+                    f"Unknown kind of space {kind!r}; expected Box, Discrete, MultiDiscrete, Dict or Tokens."
+                )
     except (KeyError, TypeError, AttributeError) as fault:
         raise SpaceError(f"Not the description of a space: {str(data)[:80]!r} ({fault}).") from fault
 

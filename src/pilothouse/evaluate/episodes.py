@@ -41,7 +41,12 @@ class Evaluation:
 
 
 def evaluate_policy(
-    policy: Policy | str, place: WorldSource | SimulatorSource, *, episodes: int = 20, seed: int = 0, name: str = "policy"
+    policy: Policy | str,
+    place: WorldSource | SimulatorSource,
+    *,
+    episodes: int = 20,
+    seed: int = 0,
+    name: str = "policy",
 ) -> Evaluation:
     """Run held-out episodes. `policy` acts in the place's own units, or is `random`."""
     if episodes < 1:
@@ -52,7 +57,10 @@ def evaluate_policy(
     if isinstance(policy, str):
         policy, name = Random(spec.action), policy
     theirs = getattr(policy, "spec", None)
-    if theirs is not None and (_outline(theirs.obs), _outline(theirs.action)) != (_outline(spec.obs), _outline(spec.action)):
+    if theirs is not None and (_outline(theirs.obs), _outline(theirs.action)) != (
+        _outline(spec.obs),
+        _outline(spec.action),
+    ):
         raise SpaceError(
             f"The policy observes {_outline(theirs.obs)} and does {_outline(theirs.action)}; {place.name} shows "
             f"{_outline(spec.obs)} and takes {_outline(spec.action)}. Evaluate it where it was learned."
@@ -80,7 +88,11 @@ def _outline(space: Any) -> str:
 
 def _in_world(policy: Policy, place: WorldSource, episodes: int, seed: int) -> np.ndarray:
     world = place.world
-    longest = place.spec.action.longest if isinstance(place.spec.action, Tokens) else int(getattr(world, "horizon", None) or 10_000)
+    longest = (
+        place.spec.action.longest
+        if isinstance(place.spec.action, Tokens)
+        else int(getattr(world, "horizon", None) or 10_000)
+    )
 
     def run(policy: Policy, key: Any) -> Any:
         return traced_episodes(policy, world, key, episodes=episodes, longest=longest).returns
@@ -105,6 +117,6 @@ def _in_simulator(policy: Policy, place: SimulatorSource, episodes: int, seed: i
         return jax.tree.map(np.asarray, action), carry
 
     try:
-        return host_episodes(actor, world, [seed + episode for episode in range(episodes)]).returns
+        return np.asarray(host_episodes(actor, world, [seed + episode for episode in range(episodes)]).returns)
     finally:
         world.close()

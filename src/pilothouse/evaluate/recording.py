@@ -18,13 +18,19 @@ from pilothouse.train.simulators import Simulators
 from pilothouse.train.sources import SimulatorSource, WorldSource
 
 
-def record_policy(policy: Policy | str, place: WorldSource | SimulatorSource, *, steps: int, seed: int, out: Path) -> Dataset:
+def record_policy(
+    policy: Policy | str, place: WorldSource | SimulatorSource, *, steps: int, seed: int, out: Path
+) -> Dataset:
     """Act for `steps` steps in one environment and write the Minari dataset `out` (…/NAME-vN); returns what was written."""
     if steps < 1:
         raise SettingError(f"steps={steps}; expected at least 1.")
     if isinstance(policy, str):
         policy = Random(place.spec.action)
-    rows = _in_world(policy, place, steps, seed) if isinstance(place, WorldSource) else _in_simulator(policy, place, steps, seed)
+    rows = (
+        _in_world(policy, place, steps, seed)
+        if isinstance(place, WorldSource)
+        else _in_simulator(policy, place, steps, seed)
+    )
     env_id = place.name if isinstance(place, SimulatorSource) and ":" not in place.name else None
     dataset = dataset_from_transitions(rows, place.spec, name=out.name, env_id=env_id)
     write_minari(out, dataset)

@@ -50,7 +50,9 @@ def greedy(part: str) -> Callable[[Parts], Policy]:
     return lambda parts: Greedy(parts[part])
 
 
-def epsilon_greedy(part: str, start: float | Array, end: float | Array, fraction: float | Array) -> Callable[[Parts], Policy]:
+def epsilon_greedy(
+    part: str, start: float | Array, end: float | Array, fraction: float | Array
+) -> Callable[[Parts], Policy]:
     """Greedy, but random with a probability that falls from `start` to `end` over this fraction of the run."""
 
     def policy(parts: Parts) -> Policy:

@@ -37,5 +37,3 @@ class Scaled(eqx.Module):
         if self.spec.unit().action.kind == "Box" and self.spec.unit() != self.spec:
             action = jnp.clip(action, -1.0, 1.0)
         return from_unit(self.spec.action, action), carry, extra
-
-

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pilothouse.core.errors import OutputError
 from pilothouse.report.charts import NARROW, WIDE, chart_style
@@ -25,6 +25,7 @@ LARGEST_PAGE = 15_000_000
 """Bytes; a page beyond this is slow to open and is refused by many mail servers."""
 
 
+@runtime_checkable
 class Block(Protocol):
     """A piece of a section, which knows how to show itself."""
 
@@ -145,13 +146,13 @@ class Figure:
     The style sheet shows the one that fits; the other takes no room and is not read out.
     """
 
-    draw: Callable[[int], Markup]
+    draw: Callable[..., Markup]
     caption: str
     title: str = ""
 
     def html(self) -> Markup:
-        wide = element("div", self.draw(WIDE), class_="wide")
-        narrow = element("div", self.draw(NARROW), class_="narrow")
+        wide = element("div", self.draw(width=WIDE), class_="wide")
+        narrow = element("div", self.draw(width=NARROW), class_="narrow")
         head = element("strong", inline(self.title), " ") if self.title else None
         return element("figure", wide, narrow, element("figcaption", head, inline(self.caption)))
 

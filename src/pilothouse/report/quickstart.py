@@ -49,7 +49,7 @@ FACTOR = 3.0
 WARMUP = 1_000
 LOOK = 1_000
 """Environment steps between two looks at the online policy."""
-LEAST, MOST = 12_000, 25_000
+LEAST, MOST = 16_000, 25_000
 """Online steps: at least so many, so that the record holds good episodes too; at most so many, to keep the time."""
 UPDATES = 6_000
 SEEDS = 5
@@ -217,9 +217,7 @@ def _learn_offline(name: str, source: DataSource, tell: Tell) -> tuple[Session, 
     return run, seconds
 
 
-def _result(
-    label: str, name: str, run: Session, seconds: float, source: DataSource, dataset: Dataset
-) -> MethodResult:
+def _result(label: str, name: str, run: Session, seconds: float, source: DataSource, dataset: Dataset) -> MethodResult:
     returns = run.final_returns()
     measured = [look for look in run.looks if look.returns is not None]
     estimate = fitted_q(
@@ -254,9 +252,7 @@ def _over_seeds(returns: np.ndarray, statistic: Any) -> Interval:
     return stratified_bootstrap_interval(returns, statistic, resamples=2_000)
 
 
-def _film(
-    run: Session, method: MethodResult, source: DataSource, reason: str
-) -> tuple[list[np.ndarray], str, str]:
+def _film(run: Session, method: MethodResult, source: DataSource, reason: str) -> tuple[list[np.ndarray], str, str]:
     """Frames of one episode of the best method's best seed; or the reason why there are none."""
     if reason:
         return [], "", reason
@@ -299,15 +295,28 @@ def _document(page: Path, data: QuickstartData) -> dict[str, Any]:
     return {
         "report": str(page),
         "environment": data.environment,
-        "online": {"steps": data.online.environment_steps, "random": told(data.online.random), "final": told(data.online.final), "passed": data.online.passed},
-        "dataset": {"path": data.dataset.path, "transitions": data.dataset.transitions, "episodes": data.dataset.episodes, "mean": told(data.dataset.mean), "fingerprint": data.dataset.fingerprint},
+        "online": {
+            "steps": data.online.environment_steps,
+            "random": told(data.online.random),
+            "final": told(data.online.final),
+            "passed": data.online.passed,
+        },
+        "dataset": {
+            "path": data.dataset.path,
+            "transitions": data.dataset.transitions,
+            "episodes": data.dataset.episodes,
+            "mean": told(data.dataset.mean),
+            "fingerprint": data.dataset.fingerprint,
+        },
         "methods": [
             {
                 "recipe": method.recipe,
                 "returns": [float(r) for r in np.asarray(method.returns)],
                 "iqm": told(method.iqm),
                 "mean": told(method.mean),
-                "fqe": told(method.fqe.value) | {"trusted": method.fqe.trusted, "reason": method.fqe.reason} if method.fqe else None,
+                "fqe": told(method.fqe.value) | {"trusted": method.fqe.trusted, "reason": method.fqe.reason}
+                if method.fqe
+                else None,
             }
             for method in data.methods
         ],

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pilothouse.report.frame import (
-    TEXT,
     WIDE,
     Reference,
     bottom_axis,

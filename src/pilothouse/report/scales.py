@@ -1,7 +1,7 @@
 """From values to pixels: axes with round ticks."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,11 +43,11 @@ class Scale:
         return tick_labels(self.ticks, self.step)
 
 
-def finite(values: ArrayLike) -> Bool[np.ndarray, "..."]:
+def finite(values: ArrayLike | Sequence[Number]) -> Bool[np.ndarray, "..."]:
     """Which values can be drawn: neither NaN, nor infinite, nor beyond `LARGEST`."""
     array = np.asarray(values, np.float64)
     with np.errstate(invalid="ignore"):
-        return np.isfinite(array) & (np.abs(array) <= LARGEST)
+        return np.asarray(np.isfinite(array) & (np.abs(array) <= LARGEST))
 
 
 def nice_step(span: float, wanted: int) -> float:

@@ -75,7 +75,7 @@ def tied_with_best(methods: Sequence[MethodResult]) -> list[MethodResult]:
     if not methods:
         return []
     best = methods[0]
-    return [best, *(method for method in methods[1:] if not _differ(best, method))]
+    return [best, *(method for method in methods[1:] if not _ahead(best, method))]
 
 
 def _headline(methods: Sequence[MethodResult], data_mean: Estimate) -> str:

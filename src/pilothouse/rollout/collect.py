@@ -89,7 +89,9 @@ def collect(
         now, carry = state
         step_key = at(key, step)
         action, carry, extra = act(policy, now.obs, carry, step_key, each=each)
-        world_state, outcome = jax.vmap(world.step)(now.state, action, jax.random.split(named(step_key, "step"), environments))
+        world_state, outcome = jax.vmap(world.step)(
+            now.state, action, jax.random.split(named(step_key, "step"), environments)
+        )
         over = outcome.terminated | outcome.truncated
         row = Batch(
             **{**outcome.extra, **extra},
@@ -143,7 +145,9 @@ def collect_fresh(
         now, carry, alive = state
         step_key = at(key, step)
         action, carry, extra = act(policy, now.obs, carry, step_key, each=each)
-        world_state, outcome = jax.vmap(world.step)(now.state, action, jax.random.split(named(step_key, "step"), environments))
+        world_state, outcome = jax.vmap(world.step)(
+            now.state, action, jax.random.split(named(step_key, "step"), environments)
+        )
         row = Batch(
             **{**outcome.extra, **extra},
             obs=now.obs,

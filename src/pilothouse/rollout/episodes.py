@@ -17,9 +17,9 @@ from pilothouse.worlds.world import HostWorld, World
 class Episodes(NamedTuple):
     """What each episode came to: the sum of its rewards, its length in steps, and whether it ended within the limit."""
 
-    returns: Float[Array, " episode"]
-    lengths: Int[Array, " episode"]
-    ended: Bool[Array, " episode"]
+    returns: Float[Array | np.ndarray, " episode"]
+    lengths: Int[Array | np.ndarray, " episode"]
+    ended: Bool[Array | np.ndarray, " episode"]
 
 
 def tasks_for(world: Any, number: int, key: PRNGKeyArray) -> PyTree:
@@ -50,7 +50,15 @@ def traced_episodes(
         return (state[0] < longest) & state[4].any()
 
     alive = jnp.ones(episodes, bool)
-    first = (jnp.zeros((), jnp.int32), start.state, start.obs, carry, alive, jnp.zeros(episodes), jnp.zeros(episodes, jnp.int32))
+    first = (
+        jnp.zeros((), jnp.int32),
+        start.state,
+        start.obs,
+        carry,
+        alive,
+        jnp.zeros(episodes),
+        jnp.zeros(episodes, jnp.int32),
+    )
     _, _, _, _, alive, total, length = jax.lax.while_loop(more, one, first)
     return Episodes(total, length, ~alive)
 
@@ -60,7 +68,12 @@ Actor = Callable[[PyTree, PyTree, int], tuple[PyTree, PyTree]]
 
 
 def host_episodes(
-    actor: Actor, world: HostWorld, seeds: Sequence[int], *, longest: int = 100_000, watch: Callable[[], None] | None = None
+    actor: Actor,
+    world: HostWorld,
+    seeds: Sequence[int],
+    *,
+    longest: int = 100_000,
+    watch: Callable[[], None] | None = None,
 ) -> Episodes:
     """One episode in every copy of a host world, each from its own seed. `watch` is called before every step."""
     obs = world.reset(list(range(world.size)), list(seeds))

@@ -1,8 +1,8 @@
 """Checkpoints: everything from which a run goes on as if it had never stopped.
 
-    checkpoints/<step, 12 digits>/state.safetensors   parts (without replay rows), optimisers, simulators, pending answers
-                                  manifest.json       version, config, clock, counts of replay rows, checksums
-    replay/<part>-<lane>.rows                         append-only; the manifest says how many rows count
+checkpoints/<step, 12 digits>/state.safetensors   parts (without replay rows), optimisers, simulators, pending answers
+                              manifest.json       version, config, clock, counts of replay rows, checksums
+replay/<part>-<lane>.rows                         append-only; the manifest says how many rows count
 """
 
 import hashlib
@@ -68,7 +68,9 @@ class ReplayFiles:
                 data = file.read(length)
                 file.truncate(length)
         except OSError as fault:
-            raise CheckpointError(f"The replay file {path} cannot be read ({fault.strerror}). Use another checkpoint.") from fault
+            raise CheckpointError(
+                f"The replay file {path} cannot be read ({fault.strerror}). Use another checkpoint."
+            ) from fault
         digest = hashlib.sha256(data)
         if len(data) != length or digest.hexdigest() != entry["sha256"]:
             raise CheckpointError(f"The replay file {path} is damaged or cut short. Use another checkpoint.")
@@ -101,7 +103,7 @@ def _ring_from(data: bytes, ring: Ring, total: int) -> Ring:
         filled[places] = column
         leaves.append(filled)
         start += span
-    return Ring(jax.tree.unflatten(jax.tree.structure(ring.rows), leaves), np.asarray(total, np.int32))
+    return Ring(jax.tree.unflatten(jax.tree.structure(ring.rows), leaves), jnp.asarray(total, jnp.int32))
 
 
 def _split_rings(parts: Mapping[str, Any]) -> tuple[dict[str, Ring], dict[str, Any]]:
@@ -125,7 +127,9 @@ def save_checkpoint(folder: Path, step: int, machine: Machine, replay: ReplayFil
     target = folder / f"{step:012d}"
     staged = StagedFolder(target)
     try:
-        staged.add("state.safetensors", arrays_to_bytes({k: np.asarray(v) for k, v in trees.named_leaves(tree).items()}))
+        staged.add(
+            "state.safetensors", arrays_to_bytes({k: np.asarray(v) for k, v in trees.named_leaves(tree).items()})
+        )
         staged.finish(
             {
                 "format": FORMAT,
@@ -145,7 +149,11 @@ def save_checkpoint(folder: Path, step: int, machine: Machine, replay: ReplayFil
 
 def latest(folder: Path) -> Path | None:
     """The newest whole checkpoint in a `checkpoints` folder; half-written ones have other names."""
-    found = sorted(path for path in folder.glob("[0-9]" * 12) if (path / "manifest.json").is_file()) if folder.is_dir() else []
+    found = (
+        sorted(path for path in folder.glob("[0-9]" * 12) if (path / "manifest.json").is_file())
+        if folder.is_dir()
+        else []
+    )
     return found[-1] if found else None
 
 
@@ -153,7 +161,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """A checkpoint's manifest. Raises `CheckpointError` for anything else, and for a newer format."""
     manifest = read_json(path / "manifest.json", "checkpoint manifest")
     if not isinstance(manifest, dict) or "format" not in manifest or "checksums" not in manifest:
-        raise CheckpointError(f"{path} is not a checkpoint of pilothouse. Give a run folder, or one of its checkpoints.")
+        raise CheckpointError(
+            f"{path} is not a checkpoint of pilothouse. Give a run folder, or one of its checkpoints."
+        )
     if not isinstance(manifest["format"], int) or manifest["format"] > FORMAT:
         raise CheckpointError(
             f"{path} has checkpoint format {manifest['format']}, and this version reads up to {FORMAT}. Upgrade pilothouse."

@@ -96,7 +96,7 @@ def _hosted(build: Build, source: SimulatorSource, scaling: Scaling, *, episodes
 
         try:
             seeds = [seed + episode for _ in range(lanes) for episode in range(episodes)]
-            return host_episodes(actor, world, seeds).returns.reshape(lanes, episodes)
+            return np.asarray(host_episodes(actor, world, seeds).returns).reshape(lanes, episodes)
         finally:
             world.close()
 

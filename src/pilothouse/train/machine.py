@@ -18,9 +18,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-# On CPU a program dispatched in the background shares its few threads with the one it waits for, and gains nothing.
-jax.config.update("jax_cpu_enable_async_dispatch", False)
-
 from pilothouse.algorithm import interpreter
 from pilothouse.algorithm.interpreter import FAULTS, Context, Source, State
 from pilothouse.algorithm.steps import Algorithm, Collect, Repeat, Rule, Step
@@ -28,6 +25,9 @@ from pilothouse.core import trees
 from pilothouse.core.batch import Batch
 from pilothouse.core.errors import WiringError
 from pilothouse.train.simulators import Simulators
+
+# On CPU a program dispatched in the background shares its few threads with the one it waits for, and gains nothing.
+jax.config.update("jax_cpu_enable_async_dispatch", False)
 
 Build = Callable[[Mapping[str, Any]], Algorithm]
 """From the float settings (traced or not) to the algorithm; the structure must not depend on them."""
@@ -118,7 +118,9 @@ class Machine:
         self._carried = tuple(state.parts)
         return State(dict(state.parts), dict(state.opt))
 
-    def _over_lanes(self, name: Any, function: Callable[..., Any], axes: tuple[Any, ...], donate: tuple[int, ...] = ()) -> Callable[..., Any]:
+    def _over_lanes(
+        self, name: Any, function: Callable[..., Any], axes: tuple[Any, ...], donate: tuple[int, ...] = ()
+    ) -> Callable[..., Any]:
         """Compile over lanes. One lane runs without the axis: a batched product of one is slower than a product."""
         self.traces.setdefault(name, 0)
 
@@ -155,7 +157,11 @@ class Machine:
             return any(self.is_host(inner) for inner in step.steps)
         if isinstance(step, Rule):
             return step.host
-        return isinstance(step, Collect) and isinstance(step.world, str) and isinstance(self.worlds.get(step.world), Simulators)
+        return (
+            isinstance(step, Collect)
+            and isinstance(step.world, str)
+            and isinstance(self.worlds.get(step.world), Simulators)
+        )
 
     def stage_is_host(self, stage: int) -> bool:
         return any(self.is_host(step) for step in self.structure.stages[stage].cycle)
@@ -438,7 +444,9 @@ class _Packed:
         self.names, self.values = names, values
 
 
-jax.tree_util.register_pytree_node(_Packed, lambda p: ((p.values,), p.names), lambda names, children: _Packed(names, children[0]))
+jax.tree_util.register_pytree_node(
+    _Packed, lambda p: ((p.values,), p.names), lambda names, children: _Packed(names, children[0])
+)
 
 
 def _pack(sums: Mapping[str, tuple[Any, Any]]) -> _Packed:
@@ -475,7 +483,9 @@ class _Lane(Mapping[str, Any]):
 def _same_shape(rule: str, name: str, old: PyTree, new: PyTree) -> PyTree:
     """The new value in the old one's types; raises if a host rule changed shapes, which would recompile everything."""
     if jax.tree.structure(old) != jax.tree.structure(new):
-        raise WiringError(f"Host rule {rule!r} returned {name!r} with another structure. Keep the structure that was made.")
+        raise WiringError(
+            f"Host rule {rule!r} returned {name!r} with another structure. Keep the structure that was made."
+        )
     for (path, before), after in zip(trees.named_leaves(old).items(), jax.tree.leaves(new), strict=True):
         if before.shape != after.shape:
             raise WiringError(

@@ -1,7 +1,7 @@
 """Saved policies: self-contained folders with the parts that acting reads, the spec, and the scaling.
 
-    policy/seed-<s>/policy.safetensors   the arrays
-                    manifest.json        recipe, settings, spec, scaling, checksums
+policy/seed-<s>/policy.safetensors   the arrays
+                manifest.json        recipe, settings, spec, scaling, checksums
 """
 
 from collections.abc import Iterator, Mapping
@@ -60,7 +60,9 @@ def save_policy(folder: Path, bound: Bound, spec: Spec, scaling: Scaling, parts:
     kept = {name: parts[name] for name in names}
     staged = StagedFolder(folder)
     try:
-        staged.add("policy.safetensors", arrays_to_bytes({k: np.asarray(v) for k, v in trees.named_leaves(kept).items()}))
+        staged.add(
+            "policy.safetensors", arrays_to_bytes({k: np.asarray(v) for k, v in trees.named_leaves(kept).items()})
+        )
         staged.finish(
             {
                 "format": FORMAT,
@@ -134,12 +136,16 @@ def load(path: str | Path, *, seed: int | None = None) -> SavedPolicy:
     if not isinstance(manifest, dict) or manifest.get("kind") != "policy":
         raise CheckpointError(f"{folder} is not a policy of pilothouse. Give a run folder or a policy folder.")
     if not isinstance(manifest.get("format"), int) or manifest["format"] > FORMAT:
-        raise CheckpointError(f"{folder} has policy format {manifest.get('format')}; this version reads up to {FORMAT}. Upgrade pilothouse.")
+        raise CheckpointError(
+            f"{folder} has policy format {manifest.get('format')}; this version reads up to {FORMAT}. Upgrade pilothouse."
+        )
     arrays = arrays_from_bytes(read_checked(folder, "policy.safetensors", manifest), folder / "policy.safetensors")
     try:
         spec = Spec(from_json(manifest["spec"]["obs"]), from_json(manifest["spec"]["action"]))
         bound = load_recipe(manifest["recipe"])(**manifest["settings"])
-        scaling = Scaling(*(None if v is None else tuple(v) for v in (manifest["scaling"]["mean"], manifest["scaling"]["std"])))
+        scaling = Scaling(
+            *(None if v is None else tuple(v) for v in (manifest["scaling"]["mean"], manifest["scaling"]["std"]))
+        )
         algorithm = bound.build(spec.unit())
         shapes = jax.eval_shape(lambda key: init_parts(algorithm, key), jax.random.key(0))
         parts = _fill({name: shapes[name] for name in manifest["parts"]}, arrays, folder)

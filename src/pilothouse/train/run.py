@@ -1,10 +1,9 @@
 """A run: learning with a folder that can be killed at any moment and go on with the same numbers.
 
-    config.json   metrics.jsonl   checkpoints/   replay/   policy/seed-<s>/
+config.json   metrics.jsonl   checkpoints/   replay/   policy/seed-<s>/
 """
 
 import fcntl
-import os
 import platform
 import shutil
 import signal
@@ -140,7 +139,9 @@ def train(
         if value < 1:
             raise SettingError(f"{name}={value}; expected at least 1.")
     if episodes < 0 or evaluations < 1 or seed < 0:
-        raise SettingError(f"episodes={episodes}, evaluations={evaluations}, seed={seed}; expected at least 0, 1 and 0.")
+        raise SettingError(
+            f"episodes={episodes}, evaluations={evaluations}, seed={seed}; expected at least 0, 1 and 0."
+        )
     folder = Path(out) if out is not None else default_folder(algorithm.name, source.name)
     stored = _stored_config(folder, resume=resume, overwrite=overwrite)
     session = open_session(algorithm, source, seeds=range(seed, seed + seeds), episodes=episodes)
@@ -166,7 +167,9 @@ def _stored_config(folder: Path, *, resume: bool, overwrite: bool) -> dict[str, 
         raise OutputError(f"{folder} is a file; --out is a folder.")
     used = folder.is_dir() and any(p.name != ".lock" for p in folder.iterdir())
     if used and not (resume or overwrite):
-        raise OutputError(f"{folder} is not empty. Use --resume to go on, --overwrite to start again, or another --out.")
+        raise OutputError(
+            f"{folder} is not empty. Use --resume to go on, --overwrite to start again, or another --out."
+        )
     if used and resume:
         if not (folder / "config.json").is_file():
             raise OutputError(f"{folder} holds files, but no run of pilothouse. Choose another --out.")
@@ -175,7 +178,15 @@ def _stored_config(folder: Path, *, resume: bool, overwrite: bool) -> dict[str, 
 
 
 def _config(
-    algorithm: Bound, source: Source, seeds: int, seed: int, plan: Plan, steps: int, episodes: int, evaluations: int, command: str | None
+    algorithm: Bound,
+    source: Source,
+    seeds: int,
+    seed: int,
+    plan: Plan,
+    steps: int,
+    episodes: int,
+    evaluations: int,
+    command: str | None,
 ) -> dict[str, Any]:
     return {
         "recipe": algorithm.name,
@@ -202,7 +213,9 @@ def _same_run(stored: Mapping[str, Any], config: dict[str, Any], plan: Plan, fol
             )
     old = Plan(**stored["plan"])
     if plan.cycles < old.cycles:
-        raise SettingError(f"{folder} was begun with {old.steps} steps; --resume with --steps {plan.steps} would shorten it.")
+        raise SettingError(
+            f"{folder} was begun with {old.steps} steps; --resume with --steps {plan.steps} would shorten it."
+        )
     return Plan(plan.cycles, old.log_every, old.evaluate_every, old.checkpoint_every, plan.steps)
 
 
@@ -216,7 +229,14 @@ class _Folder:
     """The life of one run in its folder."""
 
     def __init__(
-        self, folder: Path, bound: Bound, source: Source, session: Session, plan: Plan, tell: Tell, track: tuple[str, ...]
+        self,
+        folder: Path,
+        bound: Bound,
+        source: Source,
+        session: Session,
+        plan: Plan,
+        tell: Tell,
+        track: tuple[str, ...],
     ):
         self.folder, self.bound, self.source, self.session = folder, bound, source, session
         self.plan, self.tell = plan, tell
@@ -246,7 +266,9 @@ class _Folder:
             tracker.close()
         self._save_policies()
         if self.session.diverged().all():
-            raise NonFiniteError(f"Stopped: {'; '.join(self.session.fault_lines())}. The last finite policy is in {self.folder}/policy.")
+            raise NonFiniteError(
+                f"Stopped: {'; '.join(self.session.fault_lines())}. The last finite policy is in {self.folder}/policy."
+            )
         if interrupts.wished and self.session.machine.done < self.plan.cycles:
             raise Interrupted(f"Interrupted at step {self.session.step}; go on with --resume --out {self.folder}")
         return self._finished()
@@ -272,7 +294,9 @@ class _Folder:
                 values["evaluation/return"] = float(np.mean(look.returns[lane]))
                 values["evaluation/return_std"] = float(np.std(look.returns[lane]))
             line = {"step": look.step, "seed": seed, **values, "diverged": bool(diverged[lane])}
-            lines.append({**line, "timing": {"seconds": self.before + time.perf_counter() - self.began, "window": look.seconds}})
+            lines.append(
+                {**line, "timing": {"seconds": self.before + time.perf_counter() - self.began, "window": look.seconds}}
+            )
             for tracker in self.trackers:
                 tracker.write(look.step, seed, values)
         self.metrics.append(lines)
@@ -305,7 +329,9 @@ class _Folder:
     def _save_policies(self) -> None:
         for lane, seed in enumerate(self.session.machine.lanes.seeds):
             parts = self.session.policy_parts(lane)
-            save_policy(self.folder / "policy" / f"seed-{seed}", self.bound, self.source.spec, self.source.scaling, parts)
+            save_policy(
+                self.folder / "policy" / f"seed-{seed}", self.bound, self.source.spec, self.source.scaling, parts
+            )
 
     def _finished(self) -> Run:
         seeds = list(self.session.machine.lanes.seeds)
@@ -316,7 +342,9 @@ class _Folder:
             for i, seed in enumerate(seeds)
         ]
         seconds = self.before + time.perf_counter() - self.began
-        return Run(self.folder, self.bound.name, seeds, self.session.step, per_seed, seconds, {"returns": returns or []})
+        return Run(
+            self.folder, self.bound.name, seeds, self.session.step, per_seed, seconds, {"returns": returns or []}
+        )
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -325,5 +353,3 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict) or "recipe" not in config:
         raise CheckpointError(f"{folder}/config.json is not the config of a run.")
     return config
-
-

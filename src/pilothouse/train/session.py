@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from jaxtyping import PyTree
@@ -45,7 +44,9 @@ def plan_for(machine: Machine, source: Source, steps: int, *, evaluations: int, 
     unit = 1 if source.kind == "world" else 0
     low, high = 1, steps + sum(stage.cycles or 0 for stage in machine.structure.stages)
     if machine.counts_at(high)[unit] < steps:
-        raise SettingError("This recipe's last stage makes no steps of the kind that --steps counts; nothing would be learned.")
+        raise SettingError(
+            "This recipe's last stage makes no steps of the kind that --steps counts; nothing would be learned."
+        )
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if machine.counts_at(middle)[unit] >= steps else (middle + 1, high)
@@ -104,7 +105,7 @@ class Session:
 
     def diverged(self) -> np.ndarray:
         """Which lanes met a loss that was not finite, and froze at their last finite state."""
-        return (self.machine.faults() >= 0).any(axis=1)
+        return np.asarray((self.machine.faults() >= 0).any(axis=1))
 
     def fault_lines(self) -> list[str]:
         """For each diverged lane, which objective failed and when."""

@@ -28,8 +28,11 @@ class Scaling:
 class Source(Protocol):
     """What `train` needs to know of a source."""
 
-    name: str
-    kind: SourceKind
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kind(self) -> SourceKind: ...
 
     @property
     def spec(self) -> Spec: ...
@@ -189,7 +192,12 @@ def check_fits(name: str, takes: Any, source: Source) -> None:
     """Raises `SpaceError` unless the recipe learns from this kind of source and takes its spaces."""
     if takes is None:
         return
-    wants = {"data": "a dataset (--data)", "world": "an environment (--env or --world)", "text": "a text world", "pairs": "preference pairs"}
+    wants = {
+        "data": "a dataset (--data)",
+        "world": "an environment (--env or --world)",
+        "text": "a text world",
+        "pairs": "preference pairs",
+    }
     if takes.source != source.kind:
         raise SpaceError(f"Recipe {name!r} learns from {wants[takes.source]}, and was given {wants[source.kind]}.")
     takes.check(name, source.spec)

@@ -22,8 +22,12 @@ FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 def explain(fault: OSError, path: Path) -> OutputError:
     """The error a user should see for a write that failed."""
     if fault.errno in FULL:
-        return OutputError(f"Cannot write {path}: the disk (or the file size limit) is full. Free space, then --resume.")
-    return OutputError(f"Cannot write {path}: {fault.strerror or fault}. Choose a folder that can be written with --out.")
+        return OutputError(
+            f"Cannot write {path}: the disk (or the file size limit) is full. Free space, then --resume."
+        )
+    return OutputError(
+        f"Cannot write {path}: {fault.strerror or fault}. Choose a folder that can be written with --out."
+    )
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -112,5 +116,7 @@ def read_checked(folder: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
     except OSError as fault:
         raise CheckpointError(f"{path} cannot be read ({fault.strerror}). Use another checkpoint.") from fault
     if checksum(data) != manifest.get("checksums", {}).get(name):
-        raise CheckpointError(f"{path} is damaged: its checksum is not the one in the manifest. Use another checkpoint.")
+        raise CheckpointError(
+            f"{path} is damaged: its checksum is not the one in the manifest. Use another checkpoint."
+        )
     return data

@@ -14,7 +14,7 @@ import optax
 from pilothouse.algorithm.recipe import Takes, recipe
 from pilothouse.algorithm.rules import advantages
 from pilothouse.algorithm.settings import Count, Fraction, NotNegative, Positive
-from pilothouse.algorithm.steps import Algorithm, Collect, Fit, Objective, Rule
+from pilothouse.algorithm.steps import Algorithm, Collect, Fit, Objective
 from pilothouse.core.spaces import Spec
 from pilothouse.data.batches import Sweep
 from pilothouse.networks.actors import actor_and_value
