@@ -61,7 +61,7 @@ def test_wheel_names_its_licence_script_and_extras(wheel: Path) -> None:
         scripts = archive.read(f"{info}/entry_points.txt").decode()
         assert f"{info}/licenses/LICENSE" in archive.namelist()
     assert metadata["License-Expression"] == "Apache-2.0"
-    assert "pilothouse = pilothouse.cli.main:main" in scripts
+    assert "pilothouse = pilothouse.cli.main:entry" in scripts
     assert {"mujoco", "report", "language", "torch", "all", "dev"} <= set(metadata.get_all("Provides-Extra") or [])
 
 
