@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+import jax
 import numpy as np
 from jaxtyping import PyTree
 
@@ -12,8 +13,13 @@ from pilothouse.algorithm.recipe import Source as SourceKind
 from pilothouse.algorithm.steps import Algorithm
 from pilothouse.core.errors import SpaceError
 from pilothouse.core.spaces import Spec, Tokens
+from pilothouse.rollout.episodes import tasks_for
 from pilothouse.train.simulators import Simulators
 from pilothouse.worlds.world import World
+
+
+BANK = 1024
+"""How many problems a text world without given prompts is trained on."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,10 @@ class WorldSource:
         return Scaling()
 
     def fixed(self) -> Mapping[str, PyTree]:
-        return {} if self.prompts is None else {"prompts": self.prompts}
+        """A text world brings `prompts`: the tasks given, or a bank of its own problems; held-out ones are drawn anew."""
+        if self.prompts is not None:
+            return {"prompts": self.prompts}
+        return {"prompts": tasks_for(self.world, BANK, jax.random.key(0))} if self.kind == "text" else {}
 
     def worlds(self, lane_seeds: tuple[int, ...]) -> Mapping[str, Any]:
         from pilothouse.worlds.wrappers import unit_actions
