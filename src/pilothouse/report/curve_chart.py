@@ -29,7 +29,7 @@ from pilothouse.report.frame import (
 )
 from pilothouse.report.markup import Markup, element
 from pilothouse.report.numerals import number, si
-from pilothouse.report.scales import Scale, finite, scale_over
+from pilothouse.report.scales import Scale, drawable, finite, scale_over
 from pilothouse.statistics import interquartile_mean
 
 POINTS = 240
@@ -197,7 +197,7 @@ def _drawn(
     width: int,
     said: list[str],
 ) -> Markup:
-    known = [r for r in references if finite([float(r.value)]).all()]
+    known = [r for r in references if drawable(r.value)]
     shown = [curve for curve in curves if len(curve.x) or curve.lines]
     top, bottom = 30.0, 250.0 if is_narrow(width) else 300.0
     y = scale_over(_heights(shown, known), bottom, top)
@@ -249,7 +249,7 @@ def _line(points: list[tuple[float, float]], class_: str) -> Markup | None:
 
 def _reference(reference: Reference, y: Scale, left: float, right: float) -> Markup:
     band = None
-    if reference.low is not None and reference.high is not None and finite([reference.low, reference.high]).all():
+    if reference.low is not None and reference.high is not None and drawable(reference.low, reference.high):
         above, below = y(reference.high), y(reference.low)
         band = element("rect", x=left, y=above, width=right - left, height=below - above, class_="veil")
     line = element("line", x1=left, x2=right, y1=y(reference.value), y2=y(reference.value), class_="ref")
@@ -297,7 +297,7 @@ def _told(curve: _Sound, step: float) -> str | None:
     place = int(np.searchsorted(curve.x, step, side="right")) - 1
     if place < 0:
         return None
-    sure = finite(curve.low[place : place + 1]).all() and finite(curve.high[place : place + 1]).all()
+    sure = drawable(curve.low[place], curve.high[place])
     band = f" ({number(curve.low[place])} to {number(curve.high[place])})" if sure else ""
     return f"{curve.label}: {number(curve.y[place])}{band}"
 

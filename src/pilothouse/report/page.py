@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -139,6 +139,12 @@ class Table:
         return element(name, inline(text), scope=scope, class_=kind)
 
 
+class Draw(Protocol):
+    """Draws a chart for a width in pixels."""
+
+    def __call__(self, *, width: int) -> Markup: ...
+
+
 @dataclass(frozen=True)
 class Figure:
     """A chart with its caption. `draw` is called with the width in pixels, once for screens and once for telephones.
@@ -146,7 +152,7 @@ class Figure:
     The style sheet shows the one that fits; the other takes no room and is not read out.
     """
 
-    draw: Callable[..., Markup]
+    draw: Draw
     caption: str
     title: str = ""
 

@@ -168,7 +168,7 @@ def _table(data: QuickstartData, methods: Sequence[MethodResult]) -> Table:
     ]
     best = [place for place, method in enumerate(methods) if method in tied_with_best(methods)]
     caption = (
-        "Return on held-out episodes, with stratified bootstrap intervals over seeds. IQM: interquartile mean, the mean "
+        "Return on held-out episodes, with stratified bootstrap intervals over seeds. IQM: interquartile mean, that "
         "of the middle half. Bold: the best, and those that cannot be told from it. Seconds and updates are those of "
         "all seeds together, without compiling."
     )
@@ -361,7 +361,7 @@ def _film(data: QuickstartData) -> Film:
 
 
 def _again(data: QuickstartData) -> list[Block]:
-    lead = "This command repeats everything on this page. The same versions on the same machine type give the same numbers."
+    lead = "This command repeats everything on this page; the same versions on the same machine type give the same numbers."
     blocks: list[Block] = [Prose(lead), Code(data.command)]
     if data.stages:
         rows = [Bar(name, seconds, duration(seconds)) for name, seconds in data.stages.items()]

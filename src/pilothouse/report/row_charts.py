@@ -24,7 +24,7 @@ from pilothouse.report.frame import (
 )
 from pilothouse.report.markup import Markup, Number, element, join
 from pilothouse.report.numerals import number
-from pilothouse.report.scales import Scale, described, finite, scale_over
+from pilothouse.report.scales import Scale, described, drawable, finite, scale_over
 from pilothouse.statistics import interquartile_mean
 
 
@@ -72,7 +72,7 @@ def intervals(
     width: int = WIDE,
 ) -> Markup:
     """A forest plot: each estimate with its interval on one axis, and lines to compare with."""
-    shown = [row for row in rows if finite([float(row.value)]).all()]
+    shown = [row for row in rows if drawable(row.value)]
     if not shown:
         return nothing_to_draw(width, describe, _why_empty(rows))
     values = [v for row in shown for v in _ends(row)]
@@ -115,7 +115,7 @@ def seed_dots(
 
 def bars(rows: Sequence[Bar], *, describe: str = "Bars", x_label: str = "", width: int = WIDE) -> Markup:
     """Horizontal bars from zero, each with its number beside it."""
-    shown = [row for row in rows if finite([float(row.value)]).all()]
+    shown = [row for row in rows if drawable(row.value)]
     if not shown:
         return nothing_to_draw(width, describe, _why_empty(rows))
     column = [number(row.value) if row.told is None else row.told for row in shown]
@@ -148,7 +148,7 @@ def _rows(
 ) -> Markup:
     """The frame of a chart in rows: names left (above their rows on a telephone), texts right, the axis below."""
     narrow = is_narrow(width)
-    known = [reference for reference in references if finite([float(reference.value)]).all()]
+    known = [reference for reference in references if drawable(reference.value)]
     left = 8.0 if narrow else min(max(text_width(label) for label in labels) + 22, 0.26 * width)
     right = width - 12.0
     if column and not narrow:
@@ -203,7 +203,7 @@ def _interval(row: IntervalRow, index: int, x: Scale, y: float) -> Markup:
     y = y - 4 if points.size else y
     parts: list[Markup | None] = []
     for low, high, class_ in ((row.outer_low, row.outer_high, "whisker"), (row.low, row.high, "range")):
-        if low is not None and high is not None and finite([low, high]).all():
+        if low is not None and high is not None and drawable(low, high):
             parts.append(element("line", x1=x(low), x2=x(high), y1=y, y2=y, class_=class_))
     parts += [element("circle", cx=x(point), cy=y + 13, r=2.5, class_="seed") for point in points]
     tip = title(f"{row.label}: {_estimate(row)}")
@@ -230,7 +230,7 @@ def _ends(row: IntervalRow) -> list[float]:
 
 
 def _estimate(row: IntervalRow) -> str:
-    known = row.low is not None and row.high is not None and finite([row.low, row.high]).all()
+    known = row.low is not None and row.high is not None and drawable(row.low, row.high)
     if known:
         return f"{number(row.value)} ({number(row.low)} to {number(row.high)})"
     return f"{number(row.value)} (no interval)"
@@ -265,7 +265,7 @@ def _reference_labels(references: Sequence[Reference], x: Scale, width: int) -> 
 
 def _reference_band(reference: Reference, x: Scale, top: float, bottom: float) -> Markup | None:
     low, high = reference.low, reference.high
-    if low is None or high is None or not finite([low, high]).all():
+    if low is None or high is None or not drawable(low, high):
         return None
     return element("rect", x=x(low), y=top, width=max(x(high) - x(low), 1), height=bottom - top, class_="veil")
 

@@ -50,6 +50,11 @@ def finite(values: ArrayLike | Sequence[Number]) -> Bool[np.ndarray, "..."]:
         return np.asarray(np.isfinite(array) & (np.abs(array) <= LARGEST))
 
 
+def drawable(*numbers: Number | None) -> bool:
+    """Whether all of these are there and can be drawn."""
+    return all(n is not None and math.isfinite(float(n)) and abs(float(n)) <= LARGEST for n in numbers)
+
+
 def nice_step(span: float, wanted: int) -> float:
     """The smallest of 1, 2, 2.5, 5 times a power of ten that cuts `span` into at most `wanted` parts."""
     rough = span / max(wanted, 1)

@@ -91,7 +91,8 @@ def _headline(methods: Sequence[MethodResult], data_mean: Estimate) -> str:
         method = better[0]
         others = [m for m in methods if m is not method]
         tail = f"; {listed(_labels(others))} did not" if others else ""
-        return f"{method.label}, learned from recorded data alone, reached {number(method.iqm.value)} and beat {average}{tail}."
+        reached = f"{method.label}, learned from recorded data alone, reached {number(method.iqm.value)}"
+        return f"{reached} and beat {average}{tail}."
     names = listed(_labels(better))
     if len(better) == len(methods) > 2:
         names = f"All {len(better)} offline methods ({names})"

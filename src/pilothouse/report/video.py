@@ -24,7 +24,7 @@ WIDEST = 480
 """Pixels; wider frames are scaled down: a page shows them no larger."""
 
 _ATTEMPTS = ((1.0, 1, 24), (1.0, 1, 30), (0.75, 2, 30), (0.5, 2, 34), (0.34, 4, 38), (0.25, 8, 42))
-"""(scale, keep each n-th frame, compression: higher is smaller) tried in this order until the result is small enough."""
+"""(scale, keep each n-th frame, compression: higher is smaller) tried in this order until it is small enough."""
 
 
 @dataclass(frozen=True)
