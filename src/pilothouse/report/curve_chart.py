@@ -202,10 +202,10 @@ def _drawn(
     top, bottom = 30.0, 250.0 if is_narrow(width) else 300.0
     y = scale_over(_heights(shown, known), bottom, top)
     left = max(text_width(label) for label in y.labels) + 14
-    names = [curve.label for curve in shown] + [reference.label for reference in known]
-    right = width - min(max(text_width(name) for name in names) + 22, width * (0.27 if is_narrow(width) else 0.22))
+    names = [text_width(curve.label, bold=True) for curve in shown] + [text_width(r.label) for r in known]
+    right = width - min(max(names) + 18, width * (0.3 if is_narrow(width) else 0.22))
     steps = [v for curve in shown for part in (curve.x, *(line[0] for line in curve.lines)) for v in part]
-    x = scale_over(steps, left, right, wanted=3 if is_narrow(width) else 6, tight=True)
+    x = scale_over(steps, left, right, wanted=4 if is_narrow(width) else 6, tight=True)
     small, small_height = notes(said, left, bottom + 56, width - left)
     return picture(
         width,
@@ -269,7 +269,7 @@ def _end_labels(
     for (end_x, end_y), name, class_, height in zip(ends, names, classes, heights, strict=True):
         away = abs(height - end_y) > 2 or x.end - end_x > 6
         tie = element("path", d=path([(end_x + 6, end_y), (column - 3, height)]), class_="tie") if away else None
-        label = clipped(name, width - column)
+        label = clipped(name, width - column, bold="quiet" not in class_)
         full = title(name) if label != name else None
         shown += [tie, element("text", label, full, x=column, y=height + 4, class_=class_)]
     return element("g", *shown)

@@ -19,8 +19,8 @@ SERIES = 6
 TEXT = 12.0
 """Font size in charts, pixels."""
 
-_GLYPH = 0.61
-"""Width of a character over the font size: that of a wide sans serif, so that labels fit in narrower ones too."""
+_GLYPH, _BOLD = 0.62, 0.74
+"""Widths of a character over the font size: those of a wide sans serif, so that labels fit in narrower ones too."""
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,14 @@ def title(content: object) -> Markup:
     return element("title", content)
 
 
-def text_width(content: str, size: float = TEXT) -> float:
+def text_width(content: str, size: float = TEXT, *, bold: bool = False) -> float:
     """An upper estimate, in pixels: fonts differ from machine to machine, and there is nothing here to measure one."""
-    return _GLYPH * size * len(content)
+    return (_BOLD if bold else _GLYPH) * size * len(content)
 
 
-def clipped(content: str, width: Number, size: float = TEXT) -> str:
+def clipped(content: str, width: Number, *, bold: bool = False) -> str:
     """As much of the text as fits `width` pixels, with an ellipsis where some is cut off."""
-    room = max(int(float(width) / (_GLYPH * size)), 2)
+    room = max(int(float(width) / text_width("x", bold=bold)), 2)
     return content if len(content) <= room else content[: room - 1].rstrip() + "…"
 
 
@@ -179,4 +179,4 @@ def left_out(bad: int) -> list[str]:
     """The note on values that could not be drawn."""
     if not bad:
         return []
-    return [f"{bad:,} value{'' if bad == 1 else 's'} that {'is' if bad == 1 else 'are'} not finite left out."]
+    return [f"Left out: {bad:,} value{'' if bad == 1 else 's'} that {'is' if bad == 1 else 'are'} not finite."]

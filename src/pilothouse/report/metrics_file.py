@@ -22,12 +22,14 @@ class Metrics:
 
     - `lines`: name → seed → `(steps, values)`, steps ascending; values may hold NaN and infinities.
     - `timing`: name → seed → the last value; what depends on the clock.
+    - `diverged`: seeds of which a line says so.
     - `damaged`: lines that are not JSON objects with a step.
     - `cut`: whether there were more than `MOST_ROWS` lines.
     """
 
     lines: Mapping[str, Mapping[int, Line]]
     timing: Mapping[str, Mapping[int, float]]
+    diverged: frozenset[int] = frozenset()
     damaged: int = 0
     cut: bool = False
 
@@ -43,6 +45,7 @@ def read_metrics(path: Path) -> Metrics:
     """
     points: dict[str, dict[int, dict[int, float]]] = {}
     timing: dict[str, dict[int, float]] = {}
+    diverged: set[int] = set()
     damaged = rows = 0
     try:
         with path.open("rb") as file:
@@ -50,15 +53,20 @@ def read_metrics(path: Path) -> Metrics:
                 rows += 1
                 if rows > MOST_ROWS:
                     break
-                if raw.strip() and not _take(raw, points, timing):
+                if raw.strip() and not _take(raw, points, timing, diverged):
                     damaged += 1
     except OSError as fault:
         raise DataError(f"{str(path)!r} cannot be read ({fault.strerror or fault}). Check its permissions.") from fault
     lines = {name: {seed: _line(at) for seed, at in sorted(by.items())} for name, by in points.items()}
-    return Metrics(lines, timing, damaged, rows > MOST_ROWS)
+    return Metrics(lines, timing, frozenset(diverged), damaged, rows > MOST_ROWS)
 
 
-def _take(raw: bytes, points: dict[str, dict[int, dict[int, float]]], timing: dict[str, dict[int, float]]) -> bool:
+def _take(
+    raw: bytes,
+    points: dict[str, dict[int, dict[int, float]]],
+    timing: dict[str, dict[int, float]],
+    diverged: set[int],
+) -> bool:
     """Puts one line where it belongs; False where it is not an object with a whole step."""
     try:
         row = json.loads(raw)
@@ -67,12 +75,14 @@ def _take(raw: bytes, points: dict[str, dict[int, dict[int, float]]], timing: di
     if not isinstance(row, dict) or not _whole(row.get("step")) or not _whole(row.get("seed", 0)):
         return False
     step, seed = int(row["step"]), int(row.get("seed", 0))
+    if row.get("diverged") is True:
+        diverged.add(seed)
     clock = row.get("timing")
     for name, value in (clock if isinstance(clock, dict) else {}).items():
         if _numeric(value):
             timing.setdefault(name, {})[seed] = float(value)
     for name, value in row.items():
-        if name not in ("step", "seed", "timing") and (value is None or _numeric(value)):
+        if name not in ("step", "seed", "timing", "diverged") and (value is None or _numeric(value)):
             # JSON has no NaN: writers that keep to it put null in its place.
             points.setdefault(name, {}).setdefault(seed, {})[step] = float("nan") if value is None else float(value)
     return True

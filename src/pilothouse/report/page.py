@@ -26,6 +26,7 @@ LARGEST_PAGE = 15_000_000
 
 
 @runtime_checkable
+@runtime_checkable
 class Block(Protocol):
     """A piece of a section, which knows how to show itself."""
 
@@ -113,7 +114,7 @@ class Table:
     """Rows under a caption. The first column names the row; columns of numbers are set to the right.
 
     - `columns`: their headings; a heading may be empty.
-    - `rows`: as many texts each as there are columns.
+    - `rows`: as many texts each as there are columns; what follows a line break is set small below.
     - `best`: rows to set in bold weight, by place.
     """
 
@@ -127,7 +128,7 @@ class Table:
     def html(self) -> Markup:
         head = element("thead", element("tr", *(self._cell("th", c, i, "col") for i, c in enumerate(self.columns))))
         body = element("tbody", *(self._row(place, row) for place, row in enumerate(self.rows)))
-        table = element("table", element("caption", inline(self.caption)), head, body)
+        table = element("table", element("caption", element("span", inline(self.caption))), head, body)
         return element("div", table, class_="scroll", tabindex="0", role="region", aria_label=self.caption)
 
     def _row(self, place: int, row: Sequence[str]) -> Markup:
@@ -136,9 +137,12 @@ class Table:
 
     def _cell(self, name: str, text: str, column: int, scope: str | None) -> Markup:
         kind = "words" if column == 0 or column in self.words else None
-        return element(name, inline(text), scope=scope, class_=kind)
+        shown, *below = text.split("\n")
+        small = (element("span", inline(line), class_="below") for line in below)
+        return element(name, inline(shown), *small, scope=scope, class_=kind)
 
 
+@runtime_checkable
 class Draw(Protocol):
     """Draws a chart for a width in pixels."""
 
@@ -245,7 +249,9 @@ class Page:
         names = [_anchor(section.title, place) for place, section in enumerate(self.sections)]
         eyebrow = element("p", self.eyebrow, class_="eyebrow") if self.eyebrow else None
         lead = element("p", inline(self.lead), class_="lead") if self.lead else None
-        header = element("header", eyebrow, element("h1", self.title), lead, _contents(self.sections, names))
+        header = element(
+            "header", eyebrow, element("h1", _breakable(self.title)), lead, _contents(self.sections, names)
+        )
         main = element("main", *(_section(s, name) for s, name in zip(self.sections, names, strict=True)))
         footer = element("footer", element("p", "Made by Pilothouse. This file holds all that it shows."))
         body = element("body", header, main, footer, element("script", Markup(_asset("page.js"))))
@@ -298,6 +304,12 @@ def _umask() -> int:
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
+
+
+def _breakable(title: str) -> Markup:
+    """A long name may be broken where its words meet, as in `InvertedDoublePendulum-v5`, and nowhere else at first."""
+    pieces = re.split(r"(?<=[a-z])(?=[A-Z])|(?<=[-_/.:])(?=\w)", title)
+    return join(part for place, piece in enumerate(pieces) for part in ((element("wbr"),) if place else ()) + (piece,))
 
 
 def _section(section: Section, name: str) -> Markup:

@@ -20,10 +20,10 @@ from pilothouse.report.charts import (
     learning_curves,
     seed_dots,
 )
-from pilothouse.report.markup import Number
 from pilothouse.report.numerals import UNKNOWN, count, duration, interval, number, si
 from pilothouse.report.page import (
     Block,
+    Bullets,
     Callout,
     Code,
     Fact,
@@ -53,12 +53,12 @@ def write_quickstart_report(path: Path, data: QuickstartData) -> Path:
 def quickstart_page(data: QuickstartData) -> Page:
     """The report as a page, before it is written."""
     sections = [
-        Section("What came out", _verdict(data)),
-        Section("Learning online", _online(data)),
-        Section("The dataset", _dataset(data)),
-        Section("Offline methods compared", _comparison(data)),
-        Section("Returns for each seed", _seeds(data)),
+        Section("Verdict", _verdict(data)),
+        Section("Methods compared", _comparison(data)),
         Section("Learning offline", _offline(data)),
+        Section("Learning online", _online(data)),
+        Section("Seed by seed", _seeds(data)),
+        Section("The dataset", _dataset(data)),
         Section("One episode", [_film(data)]),
         Section("Run it again", _again(data)),
     ]
@@ -75,7 +75,7 @@ def _verdict(data: QuickstartData) -> list[Block]:
     methods = ranked(data.methods)
     facts = [
         Fact("Acting at random", number(data.online.random.value), _ninety_five(data.online.random)),
-        Fact("Average episode in the data", number(data.dataset.mean.value), _ninety_five(data.dataset.mean)),
+        Fact("Average in the data", number(data.dataset.mean.value), _ninety_five(data.dataset.mean)),
         Fact(f"{data.online.recipe.upper()}, online", number(data.online.final.value), _ninety_five(data.online.final)),
     ]
     if methods:
@@ -151,57 +151,52 @@ def _interval_row(method: MethodResult) -> IntervalRow:
 
 
 def _table(data: QuickstartData, methods: Sequence[MethodResult]) -> Table:
-    columns = ("Method", "IQM", "95% interval", "Mean", "95% interval", "Against the data", "Seconds", "Updates/s")
+    columns = ("Method", "IQM", "Mean", "Against the data", "Seconds", "Updates/s")
     signs = {1: "better", 0: "not told apart", -1: "worse"}
     rows = [
         (
             method.label,
-            number(method.iqm.value),
-            interval(method.iqm.interval),
-            number(method.mean.value),
-            interval(method.mean.interval),
+            _two_lines(method.iqm),
+            _two_lines(method.mean),
             signs[compared(student(method), data.dataset.mean)],
-            number(method.seconds),
+            f"{float(method.seconds):.1f}",
             si(method.updates_per_second),
         )
         for method in methods
     ]
-    best = [place for place, method in enumerate(methods) if method in tied_with_best(methods)]
+    tied = tied_with_best(methods)
+    best = [place for place, method in enumerate(methods) if method in tied and len(tied) < len(methods)]
     caption = (
-        "Return on held-out episodes, with stratified bootstrap intervals over seeds. IQM: interquartile mean, that "
-        "of the middle half. Bold: the best, and those that cannot be told from it. Seconds and updates are those of "
-        "all seeds together, without compiling."
+        "Return on held-out episodes, with 95% stratified bootstrap intervals over seeds below. IQM: interquartile "
+        "mean, the mean of the middle half. Seconds and updates are those of all seeds together, "
+        "without compiling." + (" Bold: the best, and those that cannot be told from it." if best else "")
     )
     return Table(caption, columns, rows, best)
 
 
+def _two_lines(estimate: Estimate | None) -> str:
+    return UNKNOWN if estimate is None else f"{number(estimate.value)}\n{_ninety_five(estimate)}"
+
+
 def _estimates(methods: Sequence[MethodResult]) -> list[Block]:
     """The fitted-Q estimates beside what was measured in the same, discounted, unit."""
-    run = [method for method in methods if method.fqe is not None]
+    run = [(method, method.fqe) for method in methods if method.fqe is not None]
     if not run:
         return [Notice("No off-policy estimate was made.")]
+    measured = any(fqe.measured is not None for _, fqe in run)
     rows = []
-    for method in run:
-        estimate = method.fqe
-        if estimate is None:
-            continue
-        measured = estimate.measured or Estimate(float("nan"))
-        agrees = UNKNOWN if estimate.measured is None else "no" if disagrees(method) else "yes"
-        trusted = "yes" if estimate.trusted else f"no: {estimate.reason}" if estimate.reason else "no"
-        rows.append(
-            (
-                method.label,
-                *(number(estimate.value.value), interval(estimate.value.interval)),
-                *(number(measured.value), interval(measured.interval)),
-                *(agrees, trusted),
-            )
-        )
-    columns = ("Method", "Estimate", "95% interval", "Measured", "95% interval", "Agree", "Trusts itself")
-    caption = (
-        "Fitted-Q evaluation: the discounted return that the data alone let one expect, beside the discounted return "
-        "that was measured. They agree where their intervals touch."
+    for method, fqe in run:
+        agrees = UNKNOWN if fqe.measured is None else "no" if disagrees(method) else "yes"
+        beside = (_two_lines(fqe.measured), agrees) if measured else ()
+        rows.append((method.label, _two_lines(fqe.value), *beside, "yes" if fqe.trusted else "no"))
+    columns = ("Method", "Expected", *(("Measured", "Agree") if measured else ()), "Trusts itself")
+    caption = "Fitted-Q evaluation: the discounted return that the data alone let one expect, with its 95% interval" + (
+        ", beside the discounted return that was measured. They agree where their intervals touch."
+        if measured
+        else ". It was not measured in this unit, so it can be compared between methods only."
     )
-    return [Table(caption, columns, rows, words=(6,))]
+    doubts = [f"{method.label}: {fqe.reason}." for method, fqe in run if not fqe.trusted and fqe.reason]
+    return [Table(caption, columns, rows), *([Bullets(doubts)] if doubts else [])]
 
 
 def _online(data: QuickstartData) -> list[Block]:
@@ -212,7 +207,7 @@ def _online(data: QuickstartData) -> list[Block]:
     ends = [_mean_and_interval(row) for row in returns]
     curve = Curve(name, online.steps, [e[0] for e in ends], [e[1] for e in ends], [e[2] for e in ends], lines=())
     random = _reference("random", online.random)
-    mark = Reference(f"{number(online.factor)} × random", online.threshold)
+    mark = Reference(f"{float(online.factor):g} × random", online.threshold)
     figure = Figure(
         partial(
             learning_curves,
@@ -306,7 +301,7 @@ def _seed_cell(method: MethodResult, returns: dict[int, float], seed: int) -> st
 
 def _dataset(data: QuickstartData) -> list[Block]:
     dataset = data.dataset
-    opened = f" {dataset.opened_by} opens it." if dataset.opened_by else ""
+    opened = f" It was opened and counted by {dataset.opened_by}." if dataset.opened_by else ""
     lead = (
         f"`{dataset.name}` holds {dataset.transitions:,} transitions in {count(dataset.episodes, 'episode')}, recorded "
         f"by policies of different skill.{opened}"
@@ -318,7 +313,8 @@ def _dataset(data: QuickstartData) -> list[Block]:
             x_label="return of an episode",
             describe="Returns of the episodes in the dataset",
         ),
-        "How many episodes had which return, by the skill of the policy that was recorded.",
+        "How many episodes had which return, by the skill of the policy that was recorded. Each row has a height scale "
+        "of its own: its highest column is as high as that of any other.",
         "Episodes in the data.",
     )
     rows = [_level(level.name, level.returns, level.transitions) for level in dataset.levels]
@@ -329,17 +325,15 @@ def _dataset(data: QuickstartData) -> list[Block]:
         ("Level", "Episodes", "Transitions", "Mean", "10%", "Median", "90%"),
         rows,
     )
-    quality = [
-        Fact("Trajectory quality (TQ)", _maybe(dataset.trajectory_quality), "0: like random, 1: like the best policy"),
-        Fact("State-action coverage (SACo)", _maybe(dataset.state_action_coverage), "of an online agent's experience"),
-        Fact("Average return", number(dataset.mean.value), _ninety_five(dataset.mean)),
-    ]
+    quality = [Fact("Average return", number(dataset.mean.value), _ninety_five(dataset.mean))]
+    if dataset.trajectory_quality is not None:
+        told = "0: the average is random's, 1: it is the best policy's"
+        quality.append(Fact("Trajectory quality (TQ)", number(dataset.trajectory_quality), told))
+    if dataset.state_action_coverage is not None:
+        told = "of the states and actions in an online agent's experience"
+        quality.append(Fact("State-action coverage (SACo)", number(dataset.state_action_coverage), told))
     where = [("Fingerprint", dataset.fingerprint), *([("Folder", dataset.path)] if dataset.path else [])]
     return [Prose(lead), figure, table, Facts(quality), Pairs(where)]
-
-
-def _maybe(value: Number | None) -> str:
-    return "not measured" if value is None else number(value)
 
 
 def _level(name: str, returns: object, transitions: int) -> tuple[str, ...]:

@@ -149,11 +149,11 @@ def _rows(
     """The frame of a chart in rows: names left (above their rows on a telephone), texts right, the axis below."""
     narrow = is_narrow(width)
     known = [reference for reference in references if drawable(reference.value)]
-    left = 8.0 if narrow else min(max(text_width(label) for label in labels) + 22, 0.26 * width)
+    left = 8.0 if narrow else min(max(text_width(label, bold=True) for label in labels) + 16, 0.3 * width)
     right = width - 12.0
     if column and not narrow:
         right = width - max(text_width(shown) for shown in column) - 18
-    x = scale_over([*values, *(v for r in known for v in r.values)], left, right, wanted=3 if narrow else 6)
+    x = _row_scale([*values, *(v for r in known for v in r.values)], left, right, 4 if narrow else 6)
     top_labels, top = _reference_labels(known, x, width)
     height = row_height + (18 if narrow else 0)
     bottom = top + height * len(labels) + 4
@@ -174,6 +174,14 @@ def _rows(
     )
 
 
+def _row_scale(values: Sequence[Number], start: float, end: float, wanted: int) -> Scale:
+    """An axis that ends a little beyond the outermost values: ending at a tick may leave a third of it empty."""
+    whole = scale_over(values, start, end, wanted=wanted, tight=True)
+    margin = 0.03 * (whole.high - whole.low)
+    low, high = (whole.low - margin if whole.low else 0.0), (whole.high + margin if whole.high else 0.0)
+    return scale_over([low, high], start, end, wanted=wanted, tight=True)
+
+
 def _row(
     index: int,
     label: str,
@@ -189,10 +197,10 @@ def _row(
     if is_narrow(width):
         middle = top + 18 + (height - 18) / 2
         room = width - (text_width(told) + 16 if told else 0)
-        name = text(0, top + 15, clipped(label, room), class_="label")
+        name = text(0, top + 15, clipped(label, room, bold=True), class_="label")
         return join((name, text(width, top + 15, told, anchor="end", class_="value"), draw(index, x, middle)))
     middle = top + height / 2
-    name = text(left - 14, middle + 4, clipped(label, left - 14), anchor="end", class_="label")
+    name = text(left - 14, middle + 4, clipped(label, left - 14, bold=True), anchor="end", class_="label")
     value = text(width, middle + 4, told, anchor="end", class_="value") if told else None
     return join((name, value, draw(index, x, middle)))
 
@@ -246,6 +254,7 @@ def _reference_labels(references: Sequence[Reference], x: Scale, width: int) -> 
         return None, 8.0
     taken: list[float] = []
     shown: list[Markup] = []
+    ties: list[Markup | None] = []
     placed: list[tuple[int, float, str, float]] = []
     for reference in sorted(references, key=lambda r: float(r.value)):
         label = clipped(f"{reference.label} {number(reference.value)}", width)
@@ -259,8 +268,9 @@ def _reference_labels(references: Sequence[Reference], x: Scale, width: int) -> 
         height = top - 12 - 15.0 * level
         # From the second level on a hairline ties the name to its line, which begins below the first.
         tie = element("line", x1=line, x2=line, y1=height + 3, y2=top - 6, class_="tie") if level else None
-        shown += [join((tie, text(center, height, label, anchor="middle", class_="note")))]
-    return element("g", *shown), top
+        ties.append(tie)
+        shown.append(text(center, height, label, anchor="middle", class_="note"))
+    return element("g", *ties, *shown), top
 
 
 def _reference_band(reference: Reference, x: Scale, top: float, bottom: float) -> Markup | None:

@@ -121,7 +121,13 @@ def _summary(metrics: Metrics, name: str | None) -> list[Block]:
     seeds = metrics.seeds
     steps = Fact("Steps", f"{last:,}", count(len(seeds), "seed"))
     broken = stopped(metrics)
-    bad = [f"The last value of a loss is not finite for seed {listed([str(s) for s in broken])}."] if broken else []
+    bad = (
+        [
+            f"A loss turned infinite or NaN in seed {listed([str(s) for s in broken])}; it counts with its last finite value."
+        ]
+        if broken
+        else []
+    )
     if name is None:
         told = "No return was measured in this run; the curves below show its losses and other metrics."
         return [Callout(told, bad), Facts([steps])]
@@ -146,7 +152,7 @@ def _summary(metrics: Metrics, name: str | None) -> list[Block]:
 
 
 def stopped(metrics: Metrics) -> list[int]:
-    """Seeds of which some loss ends in a value that is not finite."""
+    """Seeds that are said to have diverged, or of which some loss ends in a value that is not finite."""
     ends = [
         seed
         for name, by_seed in metrics.lines.items()
@@ -154,7 +160,7 @@ def stopped(metrics: Metrics) -> list[int]:
         for seed, (_, values) in by_seed.items()
         if len(values) and not np.isfinite(values[-1])
     ]
-    return sorted(set(ends))
+    return sorted(metrics.diverged.union(ends))
 
 
 def _finals(by_seed: Mapping[int, Line]) -> dict[int, float]:
@@ -198,10 +204,16 @@ def _seconds(metrics: Metrics, seed: int) -> str:
 
 
 def _figure(name: str, by_seed: Mapping[int, Line], y_label: str) -> Figure:
-    curve = curve_of_runs(name.rsplit("/", 1)[-1], by_seed)
+    curve = curve_of_runs(_short(name), by_seed)
     draw = partial(learning_curves, [curve], y_label=y_label, describe=f"{name} by steps")
     many = "Thin: each seed. Bold: their interquartile mean with its pointwise 95% bootstrap interval."
     return Figure(draw, many if len(by_seed) > 1 else "One seed.", f"{name}.")
+
+
+def _short(name: str) -> str:
+    """What stands at the end of the line: of `critic/loss` and `loss/critic` it is `critic`."""
+    parts = [part for part in name.split("/") if part and part != "loss"]
+    return parts[-1] if parts else name
 
 
 def _losses(metrics: Metrics) -> list[Section]:
@@ -245,9 +257,11 @@ def _episode(folder: Path) -> list[Section]:
 
 
 def _source(config: Mapping[str, Any]) -> str:
-    names = ("source", "env", "environment", "world", "data", "dataset", "model")
-    found = next((config[name] for name in names if config.get(name)), "")
-    return found if isinstance(found, str) else ""
+    """Where the policy acted or learned from: `source` as a text, or the first text within it that names one."""
+    source = config.get("source")
+    place = source if isinstance(source, dict) else config
+    names = ("env", "environment", "world", "data", "dataset", "task", "model", "source")
+    return next((place[name] for name in names if isinstance(place.get(name), str)), "")
 
 
 def _again(config: Mapping[str, Any]) -> list[Block]:

@@ -100,7 +100,7 @@ def _headline(methods: Sequence[MethodResult], data_mean: Estimate) -> str:
 
 
 def _online(online: OnlineRun) -> str:
-    mark = f"{number(online.factor)} times what acting at random earns ({number(online.threshold)})"
+    mark = f"{float(online.factor):g} times what acting at random earns ({number(online.threshold)})"
     took = f"{online.environment_steps:,} environment steps ({duration(online.seconds)})"
     got = f"{_shown(online.final)} over {count(online.final_episodes, 'held-out episode')}"
     name = online.recipe.upper()
@@ -133,12 +133,12 @@ def _against_online(methods: Sequence[MethodResult], online: OnlineRun) -> list[
             signs[compared(student(method), online.final)].append(method.label)
     told = []
     if signs[1]:
-        told.append(f"{listed(signs[1])} did better than the online agent whose experience the data hold")
+        told.append(f"{listed(signs[1])} did better than the online agent")
     if signs[0]:
         told.append(f"{listed(signs[0])} cannot be told from the online agent")
     if signs[-1]:
         told.append(f"{listed(signs[-1])} fell short of the online agent")
-    return [f"{'; '.join(told)} ({_shown(online.final)})."] if told else []
+    return [f"{'; '.join(told)}, which got {_shown(online.final)}."] if told else []
 
 
 def _estimates(methods: Sequence[MethodResult]) -> list[str]:
@@ -157,11 +157,19 @@ def _estimates(methods: Sequence[MethodResult]) -> list[str]:
         told.append(f"The fitted-Q estimate agrees with what was measured for {listed(_labels(judged))}.")
     doubtful = [method for method in run if method.fqe is not None and not method.fqe.trusted]
     if doubtful:
-        reasons = "; ".join(
-            f"{m.label}: {m.fqe.reason or 'its own checks failed'}" for m in doubtful if m.fqe is not None
-        )
-        told.append(f"The estimate itself asks not to be trusted for {listed(_labels(doubtful))} ({reasons}).")
+        names = listed(_labels(doubtful))
+        told.append(f"The estimate itself asks not to be trusted for {names}{_reasons(doubtful)}.")
     return told + _choice(run, tied_with_best(methods))
+
+
+def _reasons(doubtful: Sequence[MethodResult]) -> str:
+    """Why, in one sentence for all where it is the same for all."""
+    given = {m.label: m.fqe.reason.rstrip(".") for m in doubtful if m.fqe is not None and m.fqe.reason}
+    if not given:
+        return ""
+    if len(set(given.values())) == 1:
+        return f": {next(iter(given.values()))}"
+    return ": " + "; ".join(f"{reason} ({label})" for label, reason in given.items())
 
 
 def disagrees(method: MethodResult) -> bool:
@@ -178,9 +186,8 @@ def _choice(run: Sequence[MethodResult], best: Sequence[MethodResult]) -> list[s
         return []
     chosen = max(known, key=lambda m: float(m.fqe.value.value) if m.fqe is not None else -np.inf)
     if chosen in best:
-        return [
-            f"Choosing by the estimate alone, without the simulator, would have chosen {chosen.label}: a good choice."
-        ]
+        rank = "the best" if len(best) == 1 else "one of those that tie for the best"
+        return [f"Choosing by the estimate alone, without the simulator, would have chosen {chosen.label}, {rank}."]
     return [
         f"Choosing by the estimate alone would have chosen {chosen.label}, "
         f"which the simulator puts behind {listed(_labels(best))}."
