@@ -53,9 +53,7 @@ def k3_to_beside(output: Evaluated, batch: Batch) -> tuple[Array, Aux]:
     return estimate, {"kl": jnp.sum(jnp.where(batch.valid, estimate, 0.0)) / jnp.maximum(batch.valid.sum(), 1)}
 
 
-def clone_answers(
-    parts: Parts, batch: Batch, key: PRNGKeyArray, *, policy: str = "policy"
-) -> tuple[Scalar, Aux]:
+def clone_answers(parts: Parts, batch: Batch, key: PRNGKeyArray, *, policy: str = "policy") -> tuple[Scalar, Aux]:
     """Likelihood of the answers of tasks, up to and including the end token. Trains `policy`; draws nothing.
 
     The batch is of tasks: `prompt`, and `answer` padded on the right, with room for one token more.
@@ -67,5 +65,3 @@ def clone_answers(
     log_prob = Categorical(token_logits(parts[policy], batch.prompt, wanted)).log_prob(wanted)
     loss = -jnp.sum(jnp.where(place <= size, log_prob, 0.0)) / jnp.sum(size + 1)
     return loss, {f"{policy}/cloning_loss": loss}
-
-

@@ -107,7 +107,7 @@ def _domain(values: list[float], zero: bool) -> tuple[float, float]:
     low, high = min(known), max(known)
     if zero or 0 < low <= 0.3 * high:
         low = min(low, 0.0)
-    if zero or 0.3 * low >= high > low and high < 0:
+    if zero or 0.3 * low <= high < 0:
         high = max(high, 0.0)
     # A spread below what float64 can part is no spread: pad, so that the line lies in the middle.
     if high - low <= 1e-9 * max(abs(low), abs(high)):
