@@ -17,7 +17,6 @@ from pilothouse.rollout.episodes import tasks_for
 from pilothouse.train.simulators import Simulators
 from pilothouse.worlds.world import World
 
-
 BANK = 1024
 """How many problems a text world without given prompts is trained on."""
 
