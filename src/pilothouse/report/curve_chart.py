@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float
-from numpy.typing import ArrayLike
+from jaxtyping import Float, Int
 
 from pilothouse.report.frame import (
     TEXT,
@@ -29,7 +28,7 @@ from pilothouse.report.frame import (
 )
 from pilothouse.report.markup import Markup, element
 from pilothouse.report.numerals import number, si
-from pilothouse.report.scales import Scale, drawable, finite, scale_over
+from pilothouse.report.scales import Scale, Values, drawable, finite, scale_over
 from pilothouse.statistics import interquartile_mean
 
 POINTS = 240
@@ -55,14 +54,14 @@ class Curve:
     """
 
     label: str
-    steps: ArrayLike
-    center: ArrayLike
-    low: ArrayLike | None = None
-    high: ArrayLike | None = None
-    lines: Sequence[tuple[ArrayLike, ArrayLike]] = field(default=())
+    steps: Values
+    center: Values
+    low: Values | None = None
+    high: Values | None = None
+    lines: Sequence[tuple[Values, Values]] = field(default=())
 
 
-def curve_of_seeds(label: str, steps: ArrayLike, values: ArrayLike) -> Curve:
+def curve_of_seeds(label: str, steps: Values, values: Values) -> Curve:
     """A curve from several seeds that were measured at the same steps.
 
     The bold line is the interquartile mean over seeds, at the steps where every seed has a finite value: a mean over
@@ -73,15 +72,17 @@ def curve_of_seeds(label: str, steps: ArrayLike, values: ArrayLike) -> Curve:
     times, array = np.asarray(steps, np.float64), np.atleast_2d(np.asarray(values, np.float64))
     lines = tuple((times, row) for row in array)
     whole = finite(array).all(axis=0)
-    kept = array[:, whole]
+    places = np.flatnonzero(whole)
+    places = places[_thinned_to(POINTS, len(places))]
+    kept = array[:, places]
     center = interquartile_mean(kept, axis=0) if kept.size else np.zeros(0)
     if len(array) < 2 or not kept.size:
-        return Curve(label, times[whole], center, lines=lines)
+        return Curve(label, times[places], center, lines=lines)
     low, high = bootstrap_band(kept)
-    return Curve(label, times[whole], center, low, high, lines)
+    return Curve(label, times[places], center, low, high, lines)
 
 
-def curve_of_runs(label: str, runs: Mapping[int, tuple[ArrayLike, ArrayLike]]) -> Curve:
+def curve_of_runs(label: str, runs: Mapping[int, tuple[Values, Values]]) -> Curve:
     """A curve from seeds that may have been measured at different steps: `{seed: (steps, values)}`."""
     every = np.unique(np.concatenate([np.asarray(steps, np.float64) for steps, _ in runs.values()] or [np.zeros(0)]))
     values = np.full((max(len(runs), 1), len(every)), np.nan)
@@ -142,7 +143,7 @@ class _Sound:
     y: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    lines: list[tuple[np.ndarray, np.ndarray]]
+    lines: list[tuple[np.ndarray, ...]]
     bad: int
     hidden: int
     stride: int
@@ -159,27 +160,21 @@ def _sound(curve: Curve) -> _Sound:
     missing = np.full(len(x), np.nan)
     low = missing if curve.low is None else np.asarray(curve.low, np.float64)
     high = missing if curve.high is None else np.asarray(curve.high, np.float64)
-    keep = finite(x) & finite(y)
-    bad, lines, longest = int((~keep).sum()), [], int(keep.sum())
-    for steps, values in curve.lines:
-        line_x, line_y = np.asarray(steps, np.float64), np.asarray(values, np.float64)
-        good = finite(line_x) & finite(line_y)
-        bad += int((~good).sum())
-        if good.any():
-            lines.append((line_x[good], line_y[good]))
-            longest = max(longest, int(good.sum()))
-    stride = -(-longest // POINTS)
-    shown = [(_every(a, stride), _every(b, stride)) for a, b in lines[:LINES]]
-    x, y, low, high = (_every(part[keep], stride) for part in (x, y, low, high))
-    return _Sound(curve.label, x, y, low, high, shown, bad, max(len(lines) - LINES, 0), stride)
+    x, y, low, high = (part[finite(x) & finite(y)] for part in (x, y, low, high))
+    lines = [(np.asarray(steps, np.float64), np.asarray(values, np.float64)) for steps, values in curve.lines]
+    good = [(a[finite(a) & finite(b)], b[finite(a) & finite(b)]) for a, b in lines]
+    bad = len(missing) - len(x) + sum(len(a) - len(b) for (a, _), (b, _) in zip(lines, good, strict=True))
+    good = [line for line in good if len(line[0])]
+    shown = [tuple(part[_thinned_to(POINTS, len(part))] for part in line) for line in good[:LINES]]
+    x, y, low, high = (part[_thinned_to(POINTS, len(part))] for part in (x, y, low, high))
+    stride = -(-max([len(x), *(len(steps) for steps, _ in good)]) // POINTS)
+    return _Sound(curve.label, x, y, low, high, shown, bad, max(len(good) - LINES, 0), stride)
 
 
-def _every(values: np.ndarray, stride: int) -> np.ndarray:
-    """Each `stride`-th value, counted back from the last, and the first."""
-    if stride <= 1 or not len(values):
-        return values
-    places = np.unique(np.r_[0, np.arange(len(values) - 1, -1, -stride)])
-    return values[places]
+def _thinned_to(most: int, length: int) -> Int[np.ndarray, " place"]:
+    """At most `most` places of `length`, and one more, evenly apart, with the first and the last."""
+    stride = -(-length // most)
+    return np.unique(np.r_[0, np.arange(length - 1, -1, -stride)]) if stride > 1 else np.arange(length)
 
 
 def _thinned(curves: Sequence[_Sound]) -> list[str]:

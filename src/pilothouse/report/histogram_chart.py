@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from numpy.typing import ArrayLike
 
 from pilothouse.report.frame import (
     WIDE,
@@ -24,7 +23,7 @@ from pilothouse.report.frame import (
 )
 from pilothouse.report.markup import Markup, Number, element
 from pilothouse.report.numerals import count, number
-from pilothouse.report.scales import Scale, described, finite, nice_step, scale_over
+from pilothouse.report.scales import Scale, Values, described, finite, nice_step, scale_over
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Group:
     """Values that belong together, such as the returns of the random episodes."""
 
     label: str
-    values: ArrayLike
+    values: Values
 
 
 def histogram(

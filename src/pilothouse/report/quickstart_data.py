@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import UInt8
-from numpy.typing import ArrayLike
 
 from pilothouse.report.markup import Number
+from pilothouse.report.scales import Values
 from pilothouse.statistics import Interval
 
 
@@ -38,8 +38,8 @@ class OnlineRun:
     """
 
     recipe: str
-    steps: ArrayLike
-    returns: ArrayLike
+    steps: Values
+    returns: Values
     random: Estimate
     final: Estimate
     environment_steps: int
@@ -69,7 +69,7 @@ class Level:
     """
 
     name: str
-    returns: ArrayLike
+    returns: Values
     transitions: int
 
 
@@ -134,14 +134,14 @@ class MethodResult:
     label: str
     recipe: str
     seeds: Sequence[int]
-    returns: ArrayLike
+    returns: Values
     iqm: Estimate
     mean: Estimate
     updates: int
     seconds: Number
     fqe: OffPolicyEstimate | None = None
-    curve_steps: ArrayLike = field(default=())
-    curve_returns: ArrayLike = field(default=())
+    curve_steps: Values = field(default=())
+    curve_returns: Values = field(default=())
     diverged: Sequence[int] = ()
 
     @property

@@ -159,7 +159,7 @@ def _table(data: QuickstartData, methods: Sequence[MethodResult]) -> Table:
             _two_lines(method.iqm),
             _two_lines(method.mean),
             signs[compared(student(method), data.dataset.mean)],
-            f"{float(method.seconds):.1f}",
+            f"{float(method.seconds):.1f}" if np.isfinite(float(method.seconds)) else UNKNOWN,
             si(method.updates_per_second),
         )
         for method in methods

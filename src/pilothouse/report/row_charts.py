@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from pilothouse.report.frame import (
     WIDE,
@@ -24,7 +23,7 @@ from pilothouse.report.frame import (
 )
 from pilothouse.report.markup import Markup, Number, element, join
 from pilothouse.report.numerals import number
-from pilothouse.report.scales import Scale, described, drawable, finite, scale_over
+from pilothouse.report.scales import Scale, Values, described, drawable, finite, scale_over
 from pilothouse.statistics import interquartile_mean
 
 
@@ -42,7 +41,7 @@ class IntervalRow:
     high: Number | None = None
     outer_low: Number | None = None
     outer_high: Number | None = None
-    points: ArrayLike = field(default=())
+    points: Values = field(default=())
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class SeedRow:
     """One method: `values` `[seed]`, and which seeds they are (0, 1, … where not given)."""
 
     label: str
-    values: ArrayLike
+    values: Values
     seeds: Sequence[int] | None = None
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
@@ -10,6 +11,9 @@ from numpy.typing import ArrayLike
 
 from pilothouse.report.markup import Number
 from pilothouse.report.numerals import number
+
+Values = ArrayLike | tuple[Any, ...]
+"""Numbers in a row or a table; NumPy's own alias leaves tuples out where types are checked at run time."""
 
 LARGEST = 1e100
 """Values beyond this are left out of charts like infinities: spans of larger ones overflow."""
@@ -43,7 +47,7 @@ class Scale:
         return tick_labels(self.ticks, self.step)
 
 
-def finite(values: ArrayLike | Sequence[Number]) -> Bool[np.ndarray, "..."]:
+def finite(values: Values) -> Bool[np.ndarray, "..."]:
     """Which values can be drawn: neither NaN, nor infinite, nor beyond `LARGEST`."""
     array = np.asarray(values, np.float64)
     with np.errstate(invalid="ignore"):
@@ -116,7 +120,7 @@ def _domain(values: list[float], zero: bool) -> tuple[float, float]:
     return low, high
 
 
-def described(values: ArrayLike) -> str:
+def described(values: Values) -> str:
     """`from 12.4 to 9,342`, for a chart's alternative text."""
     array = np.asarray(values, np.float64)
     known = array[finite(array)]

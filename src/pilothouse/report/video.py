@@ -6,6 +6,7 @@ with neither nothing, and one line that says how to get it.
 
 import contextlib
 import io
+import math
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
@@ -107,7 +108,7 @@ def _shrunk(frames: Sequence[np.ndarray], scale: float) -> list[np.ndarray]:
 
 
 def _cuts(length: int, scale: float) -> np.ndarray:
-    size = max(round(length * scale / 2) * 2, 2)
+    size = max(2 * math.ceil(length * scale / 2 - 1e-9), 2)
     return np.linspace(0, length, size + 1).round().astype(int) if size < length else np.arange(size + 1)
 
 
