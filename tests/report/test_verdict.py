@@ -75,7 +75,7 @@ def test_ties_are_called_ties(samples):
 
 
 def test_a_leader_by_rank_that_loses_seed_by_seed_does_not_lead():
-    leader = replace(method("A", [1, 2, 3]), iqm=Estimate(99.0))
+    leader = replace(method("A", [1, 2, 3]), mean=Estimate(99.0))
     methods = ranked([method("B", [11, 12, 13.5]), leader])
     assert [m.label for m in methods] == ["A", "B"] and tied_with_best(methods) == methods
 

@@ -60,7 +60,7 @@ class Context:
     algorithm: Algorithm
     stage: int
     fixed: Mapping[str, PyTree]
-    clock: dict[str, Array]
+    clock: Mapping[str, Any]
     key: PRNGKeyArray
     worlds: Worlds
 

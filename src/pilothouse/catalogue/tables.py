@@ -30,7 +30,7 @@ def papers_table(rows: Sequence[Row], *, stale: Collection[str] = (), width: int
     """One line a paper, then the counts. `stale`: keys whose records were measured with earlier parts."""
     verdicts = [verdict_in_words(row, stale=row["key"] in stale) for row in rows]
     fixed = [max([len(str(row[name])) for row in rows] + [6]) for name in ("key", "wing", "status")]
-    room = max(20, width - sum(fixed) - max(map(len, [*verdicts, "verdict"])) - 8)
+    room = max(12, width - sum(fixed) - max(map(len, [*verdicts, "verdict"])) - 8)
     cells = [
         (row["key"], _cut(row["title"], room), row["wing"], row["status"], verdict)
         for row, verdict in zip(rows, verdicts, strict=True)

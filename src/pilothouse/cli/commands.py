@@ -164,20 +164,20 @@ def _finite(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def papers(options: Namespace) -> Document:
-    from pilothouse.catalogue import catalogue, tables
+    from pilothouse.catalogue import catalogue, reproduce, tables
 
     rows = catalogue.papers(options.wing)
     if not options.json:
-        _say(options)(tables.papers_table(rows))
+        _say(options)(tables.papers_table(rows, stale=reproduce.stale_records()))
     return rows
 
 
 def show(options: Namespace) -> Document:
-    from pilothouse.catalogue import catalogue, tables
+    from pilothouse.catalogue import catalogue, reproduce, tables
 
     shown = catalogue.show(options.name)
     if not options.json:
-        _say(options)(tables.show_text(shown))
+        _say(options)(tables.show_text(shown, stale=options.name in reproduce.stale_records()))
     return shown
 
 

@@ -80,7 +80,7 @@ def _verdict(data: QuickstartData) -> list[Block]:
     ]
     if methods:
         name = f"{methods[0].label}, best offline"
-        facts.append(Fact(name, number(methods[0].iqm.value), _ninety_five(methods[0].iqm)))
+        facts.append(Fact(name, number(methods[0].mean.value), _ninety_five(methods[0].mean)))
     how = (
         "Figures are undiscounted returns of an episode; brackets and ranges are 95% intervals. A method counts as "
         "better or worse than the data or the online agent only where their intervals do not touch, taking Student's "
@@ -131,18 +131,18 @@ def _comparison(data: QuickstartData) -> list[Block]:
             x_label="return of an episode",
             describe="Return of each offline method",
         ),
-        "The mark is the interquartile mean, the thick line its 95% bootstrap interval, the thin line Student's 95% "
-        "interval of the mean over seeds, by which the verdict goes. Dashed: what to compare with.",
+        "The mark is the mean over seeds and episodes, the thick line its 95% bootstrap interval, the thin line Student's "
+        "95% interval over seeds, by which the verdict goes. Dashed: what to compare with.",
         "Measured return.",
     )
     return [Prose(each), forest, _table(data, methods), *_estimates(methods)]
 
 
 def _interval_row(method: MethodResult) -> IntervalRow:
-    inner, outer = method.iqm.interval, student(method).interval
+    inner, outer = method.mean.interval, student(method).interval
     return IntervalRow(
         method.label,
-        method.iqm.value,
+        method.mean.value,
         inner.low if inner else None,
         inner.high if inner else None,
         outer.low if outer else None,
@@ -151,13 +151,13 @@ def _interval_row(method: MethodResult) -> IntervalRow:
 
 
 def _table(data: QuickstartData, methods: Sequence[MethodResult]) -> Table:
-    columns = ("Method", "IQM", "Mean", "Against the data", "Seconds", "Updates/s")
+    columns = ("Method", "Mean", "IQM", "Against the data", "Seconds", "Updates/s")
     signs = {1: "better", 0: "not told apart", -1: "worse"}
     rows = [
         (
             method.label,
-            _two_lines(method.iqm),
             _two_lines(method.mean),
+            _two_lines(method.iqm),
             signs[compared(student(method), data.dataset.mean)],
             f"{float(method.seconds):.1f}" if np.isfinite(float(method.seconds)) else UNKNOWN,
             si(method.updates_per_second),
@@ -168,7 +168,7 @@ def _table(data: QuickstartData, methods: Sequence[MethodResult]) -> Table:
     best = [place for place, method in enumerate(methods) if method in tied and len(tied) < len(methods)]
     caption = (
         "Return on held-out episodes, with 95% stratified bootstrap intervals over seeds below. IQM: interquartile "
-        "mean, the mean of the middle half. Seconds and updates are those of all seeds together, "
+        "mean, the mean of the middle half of all episodes. Seconds and updates are those of all seeds together, "
         "without compiling." + (" Bold: the best, and those that cannot be told from it." if best else "")
     )
     return Table(caption, columns, rows, best)
@@ -271,7 +271,7 @@ def _seeds(data: QuickstartData) -> list[Block]:
     methods = ranked(data.methods)
     if not methods:
         return [Notice("No offline method was run.")]
-    rows = [SeedRow(method.label, method.returns, list(method.seeds)) for method in methods]
+    rows = [SeedRow(method.label, method.returns, list(method.seeds), method.mean.value) for method in methods]
     figure = Figure(
         partial(
             seed_dots,
@@ -280,8 +280,8 @@ def _seeds(data: QuickstartData) -> list[Block]:
             x_label="return of an episode",
             describe="Return of each seed",
         ),
-        f"One mark per seed: its mean return over {count(data.held_out_episodes, 'held-out episode')}. The bar is the "
-        "interquartile mean.",
+        f"One mark per seed: its mean return over {count(data.held_out_episodes, 'held-out episode')}. The bar is their "
+        "mean.",
         "Seeds apart.",
     )
     names = sorted({seed for method in methods for seed in method.seeds})

@@ -46,11 +46,15 @@ class IntervalRow:
 
 @dataclass(frozen=True)
 class SeedRow:
-    """One method: `values` `[seed]`, and which seeds they are (0, 1, … where not given)."""
+    """One method: `values` `[seed]`, which seeds they are (0, 1, … where not given), and where the bar stands.
+
+    Without a `center` it stands at the interquartile mean.
+    """
 
     label: str
     values: Values
     seeds: Sequence[int] | None = None
+    center: Number | None = None
 
 
 @dataclass(frozen=True)
@@ -95,13 +99,14 @@ def seed_dots(
     references: Sequence[Reference] = (),
     width: int = WIDE,
 ) -> Markup:
-    """A strip per method with every seed on it; a bar marks the interquartile mean."""
+    """A strip per method with every seed on it; a bar marks its middle."""
     good = [(row, np.asarray(row.values, np.float64)) for row in rows]
     shown = [(row, values) for row, values in good if finite(values).any()]
     if not shown:
         return nothing_to_draw(width, describe, _why_empty(rows))
     bad = sum(int((~finite(values)).sum()) for _, values in good)
     every = [float(v) for _, values in shown for v in values[finite(values)]]
+    every += [float(row.center) for row, _ in shown if row.center is not None and drawable(row.center)]
     alternative = f"{describe}. " + "; ".join(f"{row.label} {described(values)}" for row, values in shown) + "."
 
     def draw(index: int, x: Scale, y: float) -> Markup:
@@ -224,8 +229,9 @@ def _strip(row: SeedRow, values: np.ndarray, index: int, x: Scale, y: float) -> 
         for seed, value in zip(names, values, strict=True)
         if finite(value)
     ]
-    center = float(interquartile_mean(values[finite(values)]))
-    tip = title(f"{row.label}: interquartile mean {number(center)}")
+    own = row.center is not None and drawable(row.center)
+    center = float(row.center) if row.center is not None and own else float(interquartile_mean(values[finite(values)]))
+    tip = title(f"{row.label}: {'middle' if own else 'interquartile mean'} {number(center)}")
     middle = element("rect", tip, x=x(center) - 1.25, y=y - 13, width=2.5, height=26, class_="middle")
     return element("g", middle, *dots, class_=series(index))
 

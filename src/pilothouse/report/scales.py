@@ -1,7 +1,7 @@
 """From values to pixels: axes with round ticks."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 

@@ -39,10 +39,10 @@ def verdict(data: QuickstartData) -> Verdict:
 
 
 def ranked(methods: Sequence[MethodResult]) -> list[MethodResult]:
-    """By interquartile mean, best first; those without a finite one last."""
+    """By mean return, which is what the data's average can be compared with, best first; those without one last."""
 
     def height(method: MethodResult) -> float:
-        value = float(method.iqm.value)
+        value = float(method.mean.value)
         return value if np.isfinite(value) else -np.inf
 
     return sorted(methods, key=height, reverse=True)
@@ -91,12 +91,12 @@ def _headline(methods: Sequence[MethodResult], data_mean: Estimate) -> str:
         method = better[0]
         others = [m for m in methods if m is not method]
         tail = f"; {listed(_labels(others))} did not" if others else ""
-        reached = f"{method.label}, learned from recorded data alone, reached {number(method.iqm.value)}"
+        reached = f"{method.label}, learned from recorded data alone, reached {number(method.mean.value)}"
         return f"{reached} and beat {average}{tail}."
     names = listed(_labels(better))
     if len(better) == len(methods) > 2:
         names = f"All {len(better)} offline methods ({names})"
-    return f"{names} beat {average}; {better[0].label} came highest with {number(better[0].iqm.value)}."
+    return f"{names} beat {average}; {better[0].label} came highest with {number(better[0].mean.value)}."
 
 
 def _online(online: OnlineRun) -> str:

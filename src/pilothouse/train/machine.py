@@ -351,7 +351,8 @@ class Machine:
         written: list[dict[str, Any]] = []
         for lane in range(len(self.lanes)):
             view = _Lane({**self.state.parts}, self.fixed, clock, lane)
-            context = Context(self.structure, stage, {}, clock, self.keys[lane], {})
+            now = {name: jnp.asarray(value) for name, value in clock.items()}
+            context = Context(self.structure, stage, {}, now, self.keys[lane], {})
             changed = rule.change(view, None, {}, context.step_key(address))
             written.append(interpreter.checked_writes(rule, changed))
         for name in rule.writes:

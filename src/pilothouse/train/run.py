@@ -257,6 +257,7 @@ class _Folder:
             shutil.rmtree(self.folder / "replay", ignore_errors=True)
         write_json(self.folder / "config.json", config)
         if self.session.machine.done >= self.plan.cycles:
+            self._save_policies(missing=True)  # it may have been killed between the last checkpoint and the policies
             self.tell(f"{self.folder}: already finished.")
             return self._finished()
         with _Interrupts() as interrupts:
@@ -326,8 +327,10 @@ class _Folder:
             number = f"  return {np.nanmean(look.metrics['episode/return']):.1f}"
         self.tell(f"step {look.step}/{self.plan.steps}{number}  {pace:.0f} steps/s  {left:.0f} s left")
 
-    def _save_policies(self) -> None:
+    def _save_policies(self, *, missing: bool = False) -> None:
         for lane, seed in enumerate(self.session.machine.lanes.seeds):
+            if missing and (self.folder / "policy" / f"seed-{seed}").is_dir():
+                continue
             parts = self.session.policy_parts(lane)
             save_policy(
                 self.folder / "policy" / f"seed-{seed}", self.bound, self.source.spec, self.source.scaling, parts
