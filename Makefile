@@ -5,11 +5,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 # More arguments for pytest:  make test PYTEST_ARGS="tests/core -x"
 PYTEST_ARGS ?=
-# One benchmark:  make bench ROW=sac-sbx
-ROW ?=
 export PYTHON
 
-.PHONY: help run test wheel-test contract lint format types imports examples docs bench parity oracles clean set-up
+.PHONY: help run test wheel-test lint format types imports examples docs oracles clean set-up
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## *(.*)/  \1\t\2/' | expand -t 14
@@ -25,9 +23,6 @@ test: set-up  ## set up and run the tests
 
 wheel-test: set-up  ## install the built wheel into an empty environment and use it there
 	@.venv/bin/python -m pytest tests/test_packaging.py -m slow
-
-contract: set-up  ## the contract suite at full depth, over every recipe
-	@PILOTHOUSE_CONTRACT=full .venv/bin/python -m pytest -n 2 tests/contract $(PYTEST_ARGS)
 
 lint: set-up  ## ruff: rules and format
 	@.venv/bin/ruff check .
@@ -49,14 +44,8 @@ examples: set-up  ## run the Python of README.md, CONTRIBUTING.md, docs/ and doc
 docs: set-up  ## write docs/: a page for each recipe, from its docstring and record
 	@.venv/bin/python scripts/make_docs.py
 
-bench: set-up  ## speed beside peers, alternating (one row: ROW=sac-sbx)
-	@.venv/bin/python benchmarks/run.py $(ROW)
-
-parity: set-up  ## returns beside peers; takes about two hours and continues where it stopped
-	@.venv/bin/python benchmarks/parity.py
-
-oracles: set-up  ## recompute what outside libraries say, into tests/oracles/
-	@.venv/bin/python tests/oracles/run.py
+oracles:  ## say how the outside oracles are recomputed, each in an environment of its own
+	@sed -n '/^"""/,/"""$$/p' tests/oracles/rliable.py
 
 clean:  ## remove what was built, measured and cached here; runs/ stays
 	rm -rf .venv .bench .cache build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,9 +1,10 @@
 """Report: what was learned and measured, as pages worth reading.
 
 In this room: charts drawn as SVG, pages assembled from sections, videos small enough to live inside a page, and the
-reports of a run and of the quickstart. A page is one file that fetches nothing. Nothing here acts, learns or measures:
-plain data come in, and every sentence is computed from them.
-May import: numpy, pilothouse.core, pilothouse.statistics; imageio-ffmpeg and Pillow where they are installed.
+reports of a run and of the quickstart. A page is one file that fetches nothing. Plain data
+come in, and every sentence is computed from them. `quickstart.py` alone acts, learns and measures: it is the main job
+itself, which gathers the data of its own report from the rooms below.
+May import: every room below; imageio-ffmpeg and Pillow where they are installed.
 Imported by: serve, cli.
 """
 

@@ -52,6 +52,7 @@ LOOK = 1_000
 LEAST, MOST = 16_000, 25_000
 """Online steps: at least so many, so that the record holds good episodes too; at most so many, to keep the time."""
 UPDATES = 6_000
+LOOKS_OFFLINE = 4
 SEEDS = 5
 METHODS = (("BC", "bc"), ("TD3+BC", "td3bc"), ("IQL", "iql"))
 DISCOUNT = 0.99
@@ -94,7 +95,7 @@ def _job(folder: Path, seed: int, tell: Tell) -> dict[str, Any]:
     methods = [_result(label, name, run, seconds, source, dataset) for label, name, run, seconds in learned]
     clock.stage("off-policy estimates")
     tell("5/5  filming and writing the report")
-    best_method = max(range(len(methods)), key=lambda i: float(methods[i].iqm.value))
+    best_method = max(range(len(methods)), key=lambda i: float(methods[i].mean.value))
     frames, caption, none = _film(learned[best_method][2], methods[best_method], source, rendering.reason)
     clock.stage("filming")
     data = QuickstartData(
@@ -118,8 +119,8 @@ def _job(folder: Path, seed: int, tell: Tell) -> dict[str, Any]:
     document = _document(page, data)
     write_json(folder / "results.json", document)
     for method in methods:
-        tell(f"  {method.label:8} IQM {float(method.iqm.value):9.1f}  95% {method.iqm.interval}")
-    tell(verdict(data).headline if hasattr(verdict(data), "headline") else str(verdict(data)))
+        tell(f"  {method.label:8} mean {float(method.mean.value):9.1f}  95% {method.mean.interval}")
+    tell(verdict(data).headline)
     tell(str(page))
     return document
 
@@ -210,7 +211,7 @@ def _quality(
 
 def _learn_offline(name: str, source: DataSource, tell: Tell) -> tuple[Session, float]:
     bound = load_recipe(name)(width=64)
-    run = learn(bound, source, steps=UPDATES, seeds=range(SEEDS), episodes=EPISODES, evaluations=2)
+    run = learn(bound, source, steps=UPDATES, seeds=range(SEEDS), episodes=EPISODES, evaluations=LOOKS_OFFLINE)
     first, *rest = run.looks
     seconds = sum(look.seconds for look in rest) * len(run.looks) / max(1, len(rest))  # the first look compiled
     tell(f"  {name:6} {UPDATES} updates × {SEEDS} seeds: mean return {run.final_returns().mean():.1f}")
