@@ -1,0 +1,25 @@
+"""Offline updates through the engine, on the data that d3rlpy gets: `--method iql` or `--method td3bc`."""
+
+import argparse
+
+from engine import PACKAGES, EngineWorker
+from protocol import serve
+from synthetic import ACTIONS, BATCH, OBSERVATIONS, WIDTHS, transitions
+
+
+def make(method: str) -> EngineWorker:
+    from pilothouse.core.spaces import Box, Spec
+    from pilothouse.data.episodes import dataset_from_transitions
+    from pilothouse.train.sources import DataSource
+
+    spec = Spec(Box((OBSERVATIONS,)), Box((ACTIONS,), -1.0, 1.0))
+    source = DataSource(dataset_from_transitions(transitions(), spec, name="synthetic"))
+    settings = {"batch": BATCH, "width": WIDTHS[0], "depth": len(WIDTHS)}
+    return EngineWorker(method, source, settings, {"obs": OBSERVATIONS, "action": ACTIONS})
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--method", choices=["iql", "td3bc"], default="iql")
+    options = parser.parse_args()
+    serve(lambda: make(options.method), *PACKAGES)

@@ -1,0 +1,126 @@
+"""The rows of the benchmark: what is measured, beside whom, and how far we mean to reach. Standard library only."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Side:
+    """One program: a script of `benchmarks/`, its arguments, and the environment that it runs in."""
+
+    script: str
+    arguments: tuple[str, ...] = ()
+    environment: str = "ours"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison. `count` is the units of a round, `reach` and `stretch` are ratios of speed, ours to the peer's.
+
+    Where `seconds` is given, the row is judged by our own seconds a unit instead, and the peer is there for scale.
+    """
+
+    name: str
+    work: str
+    unit: str
+    peer_name: str
+    ours: Side
+    peer: Side
+    count: int
+    reach: float | None = None
+    stretch: float | None = None
+    seconds: float | None = None
+
+
+SAC = "SAC, HalfCheetah-v5, width 256×2, batch 256"
+OFFLINE = "17-dim obs, 6-dim action, batch 256, width 256×2"
+PPO = "PPO, CartPole, 8 environments × 128 steps, 4 epochs × 4 minibatches, 64×2"
+GRPO = "GRPO step, 1M-parameter decoder, 8 prompts × 8 completions × 32 tokens, generation included"
+
+
+def _sac(library: str, shown: str, block: int, **reach: float) -> Row:
+    name = f"sac-{library}" if block == 1 else f"sac-{library}-block{block}"
+    arguments = ("--block", str(block))
+    return Row(
+        name,
+        f"{SAC}, block {block}",
+        "environment step",
+        shown,
+        Side("ours/sac.py", arguments),
+        Side("peers/sac_sb3.py", ("--library", library, *arguments), "sb3"),
+        count=640,
+        **reach,
+    )
+
+
+def _offline(method: str, shown: str) -> tuple[Row, Row]:
+    ours = Side("ours/offline.py", ("--method", method))
+    peer = Side("peers/offline_d3rlpy.py", ("--method", method), "d3rlpy")
+    limit = Side("peers/matrix_limit.py", ("--work", method))
+    work = f"{shown}, {OFFLINE}"
+    return (
+        Row(f"{method}-d3rlpy", work, "update", "d3rlpy", ours, peer, count=600, reach=3.0),
+        Row(f"{method}-limit", work, "update", "matrix limit", ours, limit, count=1000, reach=0.55, stretch=0.7),
+    )
+
+
+def _ppo(library: str, shown: str, threads: tuple[str, ...] = ()) -> Row:
+    peer = Side("peers/ppo_sb3.py", ("--library", library, *threads), "sb3")
+    work = f"{PPO}; ours on the JAX world"
+    return Row(f"ppo-{library}", work, "environment step", shown, Side("ours/ppo.py"), peer, count=51_200, reach=12.0)
+
+
+# One thread is the faster of torch's two settings on networks as small as PPO's; elsewhere its default is.
+ONE_THREAD = ("--threads", "1")
+
+
+def _seeds(width: int, reach: float) -> Row:
+    def side(arrangement: str) -> Side:
+        return Side("ours/seeds.py", ("--width", str(width), "--arrangement", arrangement))
+
+    work = f"8 seeds of TD3+BC, width {width}×2, in the arrangement that `--seeds 8` takes"
+    peer_name = "ourselves, one seed after another"
+    return Row(f"seeds-{width}", work, "update", peer_name, side("together"), side("apart"), count=400, reach=reach)
+
+
+ROWS = (
+    _sac("sbx", "SBX", 1, reach=1.2, stretch=1.3),
+    _sac("sbx", "SBX", 32),
+    _sac("sb3", "Stable-Baselines3", 1, reach=3.3),
+    _sac("sb3", "Stable-Baselines3", 32),
+    *_offline("iql", "IQL"),
+    *_offline("td3bc", "TD3+BC"),
+    _ppo("sb3", "Stable-Baselines3", ONE_THREAD),
+    _ppo("sbx", "SBX"),
+    Row(
+        "ppo-vectors-sb3",
+        f"{PPO}; both through Gymnasium vectors",
+        "environment step",
+        "Stable-Baselines3",
+        Side("ours/ppo.py", ("--vectors",)),
+        Side("peers/ppo_sb3.py", ("--library", "sb3", *ONE_THREAD), "sb3"),
+        count=51_200,
+        reach=1.3,
+    ),
+    Row(
+        "grpo-trl",
+        GRPO,
+        "optimiser step",
+        "TRL",
+        Side("ours/grpo.py"),
+        Side("peers/grpo_trl.py", (), "trl"),
+        count=15,
+        reach=1.5,
+    ),
+    _seeds(64, 1.3),
+    _seeds(256, 1.1),
+    Row(
+        "help",
+        "`pilothouse --help`",
+        "call",
+        "`python -c pass`",
+        Side("ours/help.py"),
+        Side("ours/help.py", ("--bare",)),
+        count=10,
+        seconds=0.3,
+    ),
+)
