@@ -38,6 +38,11 @@ class Ring(eqx.Module):
         place = self.added + jnp.cumsum(valid) - 1
         # An index beyond the end is dropped by the scatter: that is how invalid rows vanish.
         place = jnp.where(valid, place % self.capacity, self.capacity)
+        if number == 1:
+            # XLA makes a slice update of a scatter of one row, repeats it inside every later gather, and then copies the
+            # whole store to keep the two apart. A second row, which is dropped, keeps it a scatter.
+            place = jnp.append(place, self.capacity)
+            kept = jax.tree.map(lambda x: jnp.concatenate([x, x]), kept)
         written = jax.tree.map(
             lambda old, new: old.at[place].set(new.astype(old.dtype), mode="drop"), self.rows, Batch(**kept)
         )

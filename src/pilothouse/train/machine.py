@@ -10,6 +10,7 @@ one stops there, and so are the numbers.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,17 +120,28 @@ class Machine:
         return State(dict(state.parts), dict(state.opt))
 
     def _over_lanes(
-        self, name: Any, function: Callable[..., Any], axes: tuple[Any, ...], donate: tuple[int, ...] = ()
+        self,
+        name: Any,
+        function: Callable[..., Any],
+        axes: tuple[Any, ...],
+        donate: tuple[int, ...] = (),
+        bare: bool = False,
     ) -> Callable[..., Any]:
-        """Compile over lanes. One lane runs without the axis: a batched product of one is slower than a product."""
+        """Compile over lanes. One lane runs without the axis: a batched product of one is slower than a product.
+
+        With `bare` the state of a single lane is without the axis outside the program too.
+        """
         self.traces.setdefault(name, 0)
 
         def counted(*args: Any) -> Any:
             self.traces[name] += 1
             if len(self.lanes) > 1:
                 return jax.vmap(function, in_axes=axes)(*args)
-            flat = [jax.tree.map(lambda x: x[0], a) if axis == 0 else a for a, axis in zip(args, axes, strict=True)]
-            return jax.tree.map(lambda x: x[None], function(*flat))
+            worn = (None, *axes[1:]) if bare else axes
+            answer = function(*[_without_axis(a) if axis == 0 else a for a, axis in zip(args, worn, strict=True)])
+            if not bare:
+                return _with_axis(answer)
+            return (answer[0], *_with_axis(answer[1:])) if isinstance(answer, tuple) else _with_axis(answer)
 
         return jax.jit(counted, donate_argnums=donate)
 
@@ -204,17 +216,24 @@ class Machine:
         while self.done < end:
             stage = self.stage_of(self.done)
             if self.stage_is_host(stage):
-                self._advance_tape()
-                self.done += 1
+                several = self._cycles_until(end, self.done)
+                with self._bare():
+                    for _ in range(several):
+                        self._advance_tape()
+                self.done += several
             else:
-                left = self.cycles_left_in_stage(self.done)
-                several = min(end - self.done, left) if left is not None else end - self.done
+                several = self._cycles_until(end, self.done)
                 self._advance_traced(stage, several)
                 self.done += several
             if self.stage_of(self.done) != stage:
                 self._enter(self.stage_of(self.done))
         self.updates, self.env_steps = self.counts_at(self.done)
         return self._take_sums()
+
+    def _cycles_until(self, end: int, done: int) -> int:
+        """Cycles from `done` to `end`, or to the end of the stage."""
+        left = self.cycles_left_in_stage(done)
+        return end - done if left is None else min(end - done, left)
 
     def _enter(self, stage: int) -> None:
         if self.structure.stages[stage].optimizer is None:
@@ -256,6 +275,22 @@ class Machine:
 
     # --------------------------------------------------------------------------------------------------------- the tape
 
+    @contextmanager
+    def _bare(self) -> Iterator[None]:
+        """While a tape runs, a single lane's state has no axis of lanes.
+
+        With that axis XLA sees a store through two shapes and copies all of it at every step. Taking it off and putting
+        it on again, with the buffers given away, moves nothing.
+        """
+        if len(self.lanes) > 1:
+            yield
+            return
+        self.state = _take_axis_off(self.state)
+        try:
+            yield
+        finally:
+            self.state = _put_axis_on(self.state)
+
     def _advance_tape(self) -> None:
         if self._tape is None:
             self._tape = self._run_tape(self.done)
@@ -265,8 +300,9 @@ class Machine:
     def prime(self) -> None:
         """Go to the border that a checkpoint of a host stage keeps: just before the first host step."""
         if self._tape is None and self.stage_is_host(self.stage_of(self.done)):
-            self._tape = self._run_tape(self.done)
-            next(self._tape)
+            with self._bare():
+                self._tape = self._run_tape(self.done)
+                next(self._tape)
 
     def adopt_state(self, state: State, pending: Any) -> None:
         """Go on from this state, and from the answer that a host stage was waiting for."""
@@ -349,17 +385,20 @@ class Machine:
         """Run a rule in Python, one lane at a time, on arrays that are fetched when it reads them."""
         clock = self.clock_at(cycle)
         written: list[dict[str, Any]] = []
+        together = len(self.lanes) > 1
         for lane in range(len(self.lanes)):
-            view = _Lane({**self.state.parts}, self.fixed, clock, lane)
+            view = _Lane({**self.state.parts}, self.fixed, clock, lane if together else None)
             now = {name: jnp.asarray(value) for name, value in clock.items()}
             context = Context(self.structure, stage, {}, now, self.keys[lane], {})
             changed = rule.change(view, None, {}, context.step_key(address))
             written.append(interpreter.checked_writes(rule, changed))
         for name in rule.writes:
-            new = jax.tree.map(lambda *x: jnp.stack([jnp.asarray(v) for v in x]), *[w[name] for w in written])
+            each = [jax.tree.map(jnp.asarray, lane[name]) for lane in written]
             old = self.state.parts.get(name)
             if old is not None:
-                new = _same_shape(rule.label, name, old, new)
+                one = jax.tree.map(lambda x: x[0], old) if together else old
+                each = [_same_shape(rule.label, name, one, new) for new in each]
+            new = jax.tree.map(lambda *x: jnp.stack(x), *each) if together else each[0]
             self.state.parts[name] = new
 
     def _holds(self, repeat: Repeat, stage: int, cycle: int, address: str) -> bool:
@@ -373,7 +412,7 @@ class Machine:
                 assert isinstance(found, Repeat) and found.until is not None
                 return found.until({**fixed, **state.parts, "clock": clock})
 
-            self._programs[name] = self._over_lanes(name, one, (0, 0, None, None))
+            self._programs[name] = self._over_lanes(name, one, (0, 0, None, None), bare=True)
         answer = self._programs[name](self.state, self.floats, self.fixed, self.clock_at(cycle))
         return bool(np.asarray(answer).all())
 
@@ -424,7 +463,7 @@ class Machine:
                     parts = {**parts, **interpreter.put(parts, step.into, mine)}
             return State(parts, opt), answers, _pack(sums)
 
-        return self._over_lanes(name, one, (0, 0, 0, 0, None, None, None), donate=(0,))
+        return self._over_lanes(name, one, (0, 0, 0, 0, None, None, None), donate=(0,), bare=True)
 
     # ---------------------------------------------------------------------------------------------------------- metrics
 
@@ -436,6 +475,18 @@ class Machine:
                 totals[label] = totals.get(label, 0.0) + packed[:, index].astype(np.float64)
         self._sums = []
         return totals
+
+
+def _without_axis(tree: PyTree) -> PyTree:
+    return jax.tree.map(lambda x: x[0], tree)
+
+
+def _with_axis(tree: PyTree) -> PyTree:
+    return jax.tree.map(lambda x: x[None], tree)
+
+
+_take_axis_off = jax.jit(lambda tree: jax.tree.map(lambda x: x.reshape(x.shape[1:]), tree), donate_argnums=0)
+_put_axis_on = jax.jit(_with_axis, donate_argnums=0)
 
 
 class _Packed:
@@ -462,16 +513,18 @@ def _unpack(packed: _Packed) -> tuple[tuple[str, ...], np.ndarray]:
 
 
 class _Lane(Mapping[str, Any]):
-    """The parts of one lane as NumPy arrays, fetched when read."""
+    """The parts of one lane (None: they have no axis of lanes) as NumPy arrays, fetched when read."""
 
-    def __init__(self, parts: Mapping[str, PyTree], fixed: Mapping[str, PyTree], clock: Mapping[str, Any], lane: int):
+    def __init__(
+        self, parts: Mapping[str, PyTree], fixed: Mapping[str, PyTree], clock: Mapping[str, Any], lane: int | None
+    ):
         self._parts, self._fixed, self._clock, self._lane = parts, fixed, clock, lane
 
     def __getitem__(self, name: str) -> Any:
         if name == "clock":
             return self._clock
         if name in self._parts:
-            return jax.tree.map(lambda x: np.asarray(x[self._lane]), self._parts[name])
+            return jax.tree.map(lambda x: np.asarray(x if self._lane is None else x[self._lane]), self._parts[name])
         return jax.tree.map(np.asarray, self._fixed[name])
 
     def __iter__(self) -> Iterator[str]:
@@ -490,7 +543,7 @@ def _same_shape(rule: str, name: str, old: PyTree, new: PyTree) -> PyTree:
     for (path, before), after in zip(trees.named_leaves(old).items(), jax.tree.leaves(new), strict=True):
         if before.shape != after.shape:
             raise WiringError(
-                f"Host rule {rule!r} returned {name}/{path} of shape {after.shape[1:]}; it was {before.shape[1:]}. "
+                f"Host rule {rule!r} returned {name}/{path} of shape {after.shape}; it was {before.shape}. "
                 "Keep arrays of fixed capacity, and a count beside them."
             )
     return jax.tree.map(lambda before, after: after.astype(before.dtype), old, new)
