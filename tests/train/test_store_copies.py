@@ -19,13 +19,17 @@ def compiled_texts(source: Source, lanes: int, block: int) -> list[str]:
     machine = open_session(made, source, seeds=range(lanes), episodes=0).machine
     machine.advance(4 * block)
     texts: list[str] = []
-    for name, program in list(machine._programs.items()):
 
-        def spy(*args: Any, program: Any = program) -> Any:
+    def spied(program: Any) -> Any:
+        def spy(*args: Any) -> Any:
             texts.append(program.lower(*args).compile().as_text())
             return program(*args)
 
-        machine._programs[name] = spy
+        return spy
+
+    machine._programs = {name: spied(program) for name, program in machine._programs.items()}
+    for tape in machine._tapes.values():
+        tape.run = spied(tape.run)
     machine.advance(1)
     return texts
 

@@ -11,7 +11,7 @@ one stops there, and so are the numbers.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -57,17 +57,34 @@ class Lanes:
 
 @dataclass(frozen=True)
 class _Op:
-    """One piece of a tape: what to run (static) and what it is given (arrays)."""
+    """One piece of a tape: what to run (static), in which round of each `Repeat`, and what it is given (arrays)."""
 
     kind: str  # "step", "act", "record", "end"
     stage: int
     address: str
-    offset: int
-    given: Any = None
+    cycle: int
+    rounds: tuple[int, ...] = ()
+    given: Any = ()
 
-    @property
-    def static(self) -> tuple[Any, ...]:
-        return self.kind, self.stage, self.address, self.offset, jax.tree.structure(self.given)
+    def static(self, base: int) -> tuple[Any, ...]:
+        """All of it that a program is compiled for; cycles are counted from `base`."""
+        return (
+            self.kind,
+            self.stage,
+            self.address,
+            self.cycle - base,
+            len(self.rounds),
+            jax.tree.structure(self.given),
+        )
+
+
+@dataclass
+class _TapeProgram:
+    """A compiled tape: from and to the state's leaves, whose structures are kept here, found while tracing."""
+
+    run: Callable[..., Any]
+    before: Any
+    after: Any = None
 
 
 class Machine:
@@ -97,6 +114,7 @@ class Machine:
         self.updates, self.env_steps = 0, 0
         self.pending: Any = None
         self._programs: dict[Any, Callable[..., Any]] = {}
+        self._tapes: dict[Any, _TapeProgram] = {}
         self._tape: Iterator[None] | None = None
         self._waiting: list[_Op] = []
         self._sums: list[tuple[Any, Any]] = []
@@ -105,6 +123,15 @@ class Machine:
         self.state = self._initial_state(adopt)
 
     # ------------------------------------------------------------------------------------------------ state and stages
+
+    @property
+    def state(self) -> State:
+        """Every part and optimiser state, with a leading axis of lanes. Held as leaves: a tape passes no trees about."""
+        return jax.tree.unflatten(self._layout, self._leaves)
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._leaves, self._layout = jax.tree.flatten(state)
 
     def _traced_worlds(self) -> dict[str, Source]:
         return {name: source for name, source in self.worlds.items() if isinstance(source, Source)}
@@ -201,7 +228,24 @@ class Machine:
             "cycle": np.int32(cycle),
             "updates": np.int32(updates),
             "env_steps": np.int32(steps),
-            "progress": np.float32(min(1.0, cycle / max(1, self.total_cycles))),
+            "progress": np.minimum(np.float32(1), np.float32(cycle) / self._total),
+        }
+
+    @property
+    def _total(self) -> np.float32:
+        return np.float32(max(1, self.total_cycles))
+
+    def _traced_clock(self, stage: int, cycle: Any, total: Any) -> dict[str, Any]:
+        """The clock at the start of a traced cycle of this stage: the numbers of `clock_at`, whoever counts."""
+        first = sum(stage.cycles or 0 for stage in self.structure.stages[:stage])
+        updates, steps = self.counts_at(first)
+        more = self._counts(stage)
+        return {
+            "stage": jnp.int32(stage),
+            "cycle": cycle,
+            "updates": updates + (cycle - first) * more[0],
+            "env_steps": steps + (cycle - first) * more[1],
+            "progress": jnp.minimum(1.0, cycle.astype(jnp.float32) / total),
         }
 
     def faults(self) -> np.ndarray:
@@ -249,28 +293,20 @@ class Machine:
     def _advance_traced(self, stage: int, number: int) -> None:
         name = ("loop", stage)
         if name not in self._programs:
-            more = self._counts(stage)
 
-            def one(state: State, key: Any, floats: Any, fixed: Any, clock: Any, number: Any, total: Any) -> Any:
-                def ahead(now: dict[str, Any]) -> dict[str, Any]:
-                    cycle = now["cycle"] + 1
-                    return {
-                        "stage": now["stage"],
-                        "cycle": cycle,
-                        "updates": now["updates"] + more[0],
-                        "env_steps": now["env_steps"] + more[1],
-                        "progress": jnp.minimum(1.0, cycle / total).astype(jnp.float32),
-                    }
-
+            def one(state: State, key: Any, floats: Any, fixed: Any, cycle: Any, number: Any, total: Any) -> Any:
                 algorithm, worlds = self.build(floats), self._traced_worlds()
+                clock = self._traced_clock(stage, cycle, total)
+
+                def ahead(now: dict[str, Any]) -> dict[str, Any]:
+                    return self._traced_clock(stage, now["cycle"] + 1, total)
+
                 state, sums = interpreter.cycles(algorithm, state, fixed, clock, key, worlds, number, ahead, stage)
                 return state, _pack(sums)
 
             self._programs[name] = self._over_lanes(name, one, (0, 0, 0, None, None, None, None), donate=(0,))
-        clock = self.clock_at(self.done)
-        total = np.float32(max(1, self.total_cycles))
-        args = (self.state, self.keys, self.floats, self.fixed, clock, np.int32(number), total)
-        self.state, sums = self._programs[name](*args)
+        now = (np.int32(self.done), np.int32(number), self._total)
+        self.state, sums = self._programs[name](self.state, self.keys, self.floats, self.fixed, *now)
         self._sums.append((name, sums))
 
     # --------------------------------------------------------------------------------------------------------- the tape
@@ -285,11 +321,11 @@ class Machine:
         if len(self.lanes) > 1:
             yield
             return
-        self.state = _take_axis_off(self.state)
+        self._leaves = _take_axis_off(self._leaves)
         try:
             yield
         finally:
-            self.state = _put_axis_on(self.state)
+            self._leaves = _put_axis_on(self._leaves)
 
     def _advance_tape(self) -> None:
         if self._tape is None:
@@ -329,7 +365,7 @@ class Machine:
         for index, step in enumerate(steps):
             address = f"{prefix}{index}"
             if not self.is_host(step):
-                self._waiting.append(_Op("step", stage, address, cycle, tuple(np.int32(r) for r in rounds)))
+                self._waiting.append(_Op("step", stage, address, cycle, rounds))
             elif isinstance(step, Collect):
                 yield from self._collect(step, stage, cycle, address, rounds, border)
             elif isinstance(step, Rule):
@@ -364,8 +400,8 @@ class Machine:
             simulators.begin_all()
         rows: list[Batch] = []
         for number in range(step.steps):
-            given = (tuple(np.int32(r) for r in (*rounds, number)), simulators.obs(), simulators.episode_id())
-            self._waiting.append(_Op("act", stage, address, cycle, given))
+            seen = simulators.obs(), simulators.episode_id()
+            self._waiting.append(_Op("act", stage, address, cycle, (*rounds, number), seen))
             action, extra = self._answer(cycle, border)[-1]
             if not border[0]:
                 border[0] = True
@@ -379,27 +415,30 @@ class Machine:
             stacked = jax.tree.map(lambda x: x[:, None], stacked)
         for name, value in simulators.take_finished().items():
             self._host_sums[name] = self._host_sums.get(name, 0.0) + value
-        self._waiting.append(_Op("record", stage, address, cycle, stacked))
+        self._waiting.append(_Op("record", stage, address, cycle, given=stacked))
 
     def _host_rule(self, rule: Rule, stage: int, cycle: int, address: str) -> None:
         """Run a rule in Python, one lane at a time, on arrays that are fetched when it reads them."""
         clock = self.clock_at(cycle)
         written: list[dict[str, Any]] = []
         together = len(self.lanes) > 1
+        parts = self.state.parts
         for lane in range(len(self.lanes)):
-            view = _Lane({**self.state.parts}, self.fixed, clock, lane if together else None)
+            view = _Lane(parts, self.fixed, clock, lane if together else None)
             now = {name: jnp.asarray(value) for name, value in clock.items()}
             context = Context(self.structure, stage, {}, now, self.keys[lane], {})
             changed = rule.change(view, None, {}, context.step_key(address))
             written.append(interpreter.checked_writes(rule, changed))
+        state = self.state
         for name in rule.writes:
             each = [jax.tree.map(jnp.asarray, lane[name]) for lane in written]
-            old = self.state.parts.get(name)
+            old = state.parts.get(name)
             if old is not None:
                 one = jax.tree.map(lambda x: x[0], old) if together else old
                 each = [_same_shape(rule.label, name, one, new) for new in each]
             new = jax.tree.map(lambda *x: jnp.stack(x), *each) if together else each[0]
-            self.state.parts[name] = new
+            state.parts[name] = new
+        self.state = state
 
     def _holds(self, repeat: Repeat, stage: int, cycle: int, address: str) -> bool:
         """Whether a host-driven `Repeat … until` has reached its end, in every lane."""
@@ -421,49 +460,56 @@ class Machine:
         if not self._waiting:
             return []
         ops, self._waiting = self._waiting, []
-        base = ops[0].offset
-        ops = [_Op(op.kind, op.stage, op.address, op.offset - base, op.given) for op in ops]
-        name = tuple(op.static for op in ops)
-        if name not in self._programs:
-            self._programs[name] = self._compile_tape(name, ops)
-        clocks = [self.clock_at(base + offset) for offset in sorted({op.offset for op in ops})]
-        given = [self._by_lane(op) for op in ops]
-        shared = [op.given[0] if op.kind == "act" else op.given if op.kind == "step" else () for op in ops]
-        self.state, answers, sums = self._programs[name](
-            self.state, self.keys, self.floats, given, self.fixed, clocks, shared
+        base = ops[0].cycle
+        name = tuple(op.static(base) for op in ops)
+        program = self._tapes.get(name)
+        if program is None or program.before != self._layout:
+            program = self._tapes[name] = self._compile_tape(name, ops)
+        given = [op.given for op in ops]
+        rounds = np.array([number for op in ops for number in op.rounds], np.int32)
+        self._leaves, answers, sums = program.run(
+            self._leaves, self.keys, self.floats, given, self.fixed, np.int32(base), self._total, rounds
         )
+        self._layout = program.after
         self._sums.append((name, sums))
         return answers
 
-    def _by_lane(self, op: _Op) -> Any:
-        return op.given[1:] if op.kind == "act" else op.given if op.kind == "record" else ()
+    def _compile_tape(self, name: Any, ops: list[_Op]) -> _TapeProgram:
+        base = ops[0].cycle
+        ops = [replace(op, cycle=op.cycle - base, given=()) for op in ops]  # no reason to keep the first rows alive
+        program = _TapeProgram(lambda: None, self._layout)
 
-    def _compile_tape(self, name: Any, ops: list[_Op]) -> Callable[..., Any]:
-        offsets = sorted({op.offset for op in ops})
-
-        def one(state: State, key: Any, floats: Any, given: Any, fixed: Any, clocks: Any, shared: Any) -> Any:
+        def one(
+            leaves: Any, key: Any, floats: Any, given: Any, fixed: Any, base: Any, total: Any, rounds: Any
+        ) -> tuple[Any, Any, Any]:
             algorithm = self.build(floats)
-            parts, opt, sums, answers = dict(state.parts), dict(state.opt), {}, []
-            for op, mine, rounds in zip(ops, given, shared, strict=True):
-                clock = clocks[offsets.index(op.offset)]
+            state: State = jax.tree.unflatten(program.before, leaves)
+            parts, opt, sums, answers, read = dict(state.parts), dict(state.opt), {}, [], 0
+            for op, mine in zip(ops, given, strict=True):
+                clock = self._traced_clock(op.stage, base + op.cycle, total)
                 context = Context(algorithm, op.stage, fixed, clock, key, self._traced_worlds())
                 if op.kind == "end":
                     parts = {n: parts[n] for n in self._carried}
                     continue
                 step = interpreter.step_at(algorithm.stages[op.stage].cycle, op.address)
+                now = tuple(rounds[read : read + len(op.rounds)])
+                read += len(op.rounds)
                 if op.kind == "step":
-                    parts, opt, said = interpreter.run_step(step, parts, opt, context, op.address, rounds)
+                    parts, opt, said = interpreter.run_step(step, parts, opt, context, op.address, now)
                     sums = interpreter.add_sums(sums, said)
                 elif op.kind == "act":
                     assert isinstance(step, Collect)
-                    action, extra, parts = interpreter.act_once(step, parts, context, op.address, rounds, *mine)
+                    action, extra, parts = interpreter.act_once(step, parts, context, op.address, now, *mine)
                     answers.append((action, extra))
                 else:
                     assert isinstance(step, Collect)
                     parts = {**parts, **interpreter.put(parts, step.into, mine)}
-            return State(parts, opt), answers, _pack(sums)
+            leaves, program.after = jax.tree.flatten(State(parts, opt))
+            return leaves, answers, _pack(sums)
 
-        return self._over_lanes(name, one, (0, 0, 0, 0, None, None, None), donate=(0,), bare=True)
+        axes = (0, 0, 0, 0, None, None, None, None)
+        program.run = self._over_lanes(name, one, axes, donate=(0,), bare=True)
+        return program
 
     # ---------------------------------------------------------------------------------------------------------- metrics
 
