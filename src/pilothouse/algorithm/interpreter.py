@@ -10,6 +10,7 @@ Random keys: the key of a step is the seed's key folded by cycle, by the step's 
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -342,20 +343,32 @@ def _update(
     stage = context.algorithm.stages[context.stage]
     finite = jnp.isfinite(losses)
     healthy = finite.all() & trees.all_finite(grads) & (opt[FAULTS] < 0).all()
-    new_parts, new_opt = dict(parts), dict(opt)
-    for name in fit.trains:
-        learn, rest = eqx.partition(parts[name], eqx.is_inexact_array)
-        optimizer = optax.with_extra_args_support(context.algorithm.optimizer_of(name, stage))
 
-        def value_fn(candidate: PyTree, name: str = name, rest: PyTree = rest) -> Array:
-            return _total(fit, {**view, name: eqx.combine(candidate, rest)}, batch, loss_key)[0]
+    def value_fn(name: str, rest: PyTree, candidate: PyTree) -> Array:
+        return _total(fit, {**view, name: eqx.combine(candidate, rest)}, batch, loss_key)[0]
 
-        updates, state = optimizer.update(
-            grads[name], opt[name], learn, value=losses.sum(), grad=grads[name], value_fn=value_fn, aux=aux
-        )
-        stepped = optax.apply_updates(learn, updates)
-        new_parts[name] = eqx.combine(trees.where(healthy, stepped, learn), rest)
-        new_opt[name] = trees.where(healthy, state, opt[name])
+    learn = {name: eqx.filter(parts[name], eqx.is_inexact_array) for name in fit.trains}
+    rest = {name: eqx.filter(parts[name], eqx.is_inexact_array, inverse=True) for name in fit.trains}
+    held = {name: opt[name] for name in fit.trains}
+
+    def step(learn: dict, held: dict, grads: dict) -> tuple[dict, dict]:
+        stepped, states = {}, {}
+        for name in fit.trains:
+            optimizer = optax.with_extra_args_support(context.algorithm.optimizer_of(name, stage))
+            more = {
+                "value": losses.sum(),
+                "grad": grads[name],
+                "value_fn": partial(value_fn, name, rest[name]),
+                "aux": aux,
+            }
+            updates, states[name] = optimizer.update(grads[name], held[name], learn[name], **more)
+            stepped[name] = optax.apply_updates(learn[name], updates)
+        return stepped, states
+
+    # A branch and not a selection: where lanes are not batched, a healthy update pays nothing for the check.
+    stepped, states = jax.lax.cond(healthy, step, lambda learn, held, _: (learn, held), learn, held, grads)
+    new_parts = {**parts, **{name: eqx.combine(stepped[name], rest[name]) for name in fit.trains}}
+    new_opt = {**opt, **states}
     new_opt[FAULTS] = _record_faults(opt[FAULTS], finite, healthy, first, context.clock["updates"])
 
     for index, rule in enumerate(fit.after):
