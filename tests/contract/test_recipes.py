@@ -1,5 +1,7 @@
-"""One suite over every recipe; being in `recipes/` is what enrols it."""
+"""One suite over every recipe; being in `recipes/` is what enrols it. Each kind of recipe has checks of its own."""
 
+import importlib
+import inspect
 from typing import Any
 
 import jax
@@ -7,10 +9,13 @@ import numpy as np
 import pytest
 
 from pilothouse.algorithm.interpreter import FAULTS, trained_parts, writes_of
-from pilothouse.algorithm.recipe import Recipe
+from pilothouse.algorithm.recipe import RECIPES, Recipe
 from pilothouse.algorithm.registry import load_recipe, places
+from pilothouse.core import trees
 from pilothouse.core.errors import PilothouseError, SettingError, SpaceError, UnknownNameError
 from pilothouse.data.episodes import dataset_from_transitions
+from pilothouse.policies.policy import Policy, Random
+from pilothouse.rollout.collect import collect_fresh
 from pilothouse.train.session import Session, open_session
 from pilothouse.train.sources import DataSource, Source, WorldSource
 from pilothouse.worlds.registry import world
@@ -49,6 +54,18 @@ def source_for(recipe: Recipe) -> Source:
     pytest.skip(f"no toy source of kind {takes.source!r} yet")
 
 
+def imported(name: str) -> Any:
+    """The module of a recipe."""
+    return importlib.import_module(places()[name])
+
+
+def made(kind: str | None = None) -> list[str]:
+    """The keys of all recipes that make this kind of thing; a study, which is a claim alone, makes nothing."""
+    for name in places():
+        imported(name)
+    return [name for name in sorted(places()) if name in RECIPES and kind in (None, RECIPES[name].makes)]
+
+
 def session(name: str) -> Session:
     recipe = load_recipe(name)
     settings = {key: value for key, value in SMALL.items() if key in recipe.settings}
@@ -59,7 +76,7 @@ def differing(one: dict[str, Any], other: dict[str, Any]) -> set[str]:
     return {key for key in one if not all(jax.tree.leaves(jax.tree.map(np.array_equal, one[key], other[key])))}
 
 
-@pytest.mark.parametrize("name", sorted(places()))
+@pytest.mark.parametrize("name", made("Algorithm"))
 def test_updates_are_finite_reach_the_named_parts_only_and_are_traced_once(name: str) -> None:
     machine = session(name).machine
     stages = machine.structure.stages
@@ -76,25 +93,72 @@ def test_updates_are_finite_reach_the_named_parts_only_and_are_traced_once(name:
     assert all(count == 1 for count in machine.traces.values())
 
 
-@pytest.mark.parametrize("name", sorted(places()))
+@pytest.mark.parametrize("name", made())
 def test_bad_settings_are_refused_with_what_to_do(name: str) -> None:
     recipe = load_recipe(name)
-    with pytest.raises(UnknownNameError, match="Did you mean 'lr'"):
-        recipe(lrr=1.0)
-    bad: list[tuple[Any, str]] = [(-1.0, "out of range"), (float("nan"), "out of range"), ("fast", "wrong type")]
+    ranged = [key for key, setting in recipe.settings.items() if setting.range and not setting.range.holds(-1)]
+    assert ranged, "a recipe has a setting that cannot be -1: a size, a rate, a share"
+    key = "lr" if "lr" in ranged else ranged[0]
+    with pytest.raises(UnknownNameError, match=f"Did you mean '{key}'"):
+        recipe(**{key + key[-1]: 1})
+    whole = recipe.settings[key].type is int
+    bad: list[tuple[Any, str]] = [(-1, "out of range"), ("fast", "wrong type")]
+    bad.append((float("nan"), "wrong type" if whole else "out of range"))
     for value, words in bad:
         with pytest.raises(SettingError, match=words):
-            recipe(lr=value)
+            recipe(**{key: value})
 
 
-@pytest.mark.parametrize("name", sorted(places()))
+@pytest.mark.parametrize("name", made())
 def test_other_actions_and_other_sources_are_refused(name: str) -> None:
     recipe = load_recipe(name)
     assert recipe.takes is not None
-    wrong = WorldSource("arithmetic", world("arithmetic"), 2) if recipe.takes.source != "text" else data("pendulum")
-    with pytest.raises(SpaceError, match=f"Recipe '{name}'"):
-        open_session(recipe(), wrong, seeds=[0], episodes=0)
+    if recipe.makes == "Algorithm":
+        wrong = WorldSource("arithmetic", world("arithmetic"), 2) if recipe.takes.source != "text" else data("pendulum")
+        with pytest.raises(SpaceError, match=f"Recipe '{name}'"):
+            open_session(recipe(), wrong, seeds=[0], episodes=0)
     if "Box" not in recipe.takes.action or "Discrete" not in recipe.takes.action:
         spec = world("cartpole" if "Box" in recipe.takes.action else "pendulum").spec
         with pytest.raises(PilothouseError, match="actions"):
             recipe().build(spec)
+
+
+@pytest.mark.parametrize("name", made("Transform"))
+def test_a_transform_makes_a_policy_of_any_policy_and_its_numbers_cost_no_trace(name: str) -> None:
+    source, recipe = source_for(load_recipe(name)), load_recipe(name)
+    assert isinstance(source, WorldSource)
+    inner, traces = Random(source.spec.action), []
+
+    @jax.jit
+    def acted(floats: dict[str, Any], key: Any) -> Any:
+        traces.append(1)
+        policy = recipe().build(source.spec, floats)(inner)
+        assert isinstance(policy, Policy)
+        rows, _ = collect_fresh(policy, source.world, (), 2, 3, key)
+        return rows.action, trees.all_finite(rows)
+
+    floats, key = recipe().floats, jax.random.key(0)
+    first, finite = acted(floats, key)
+    again, _ = acted({setting: value / 2 for setting, value in floats.items()}, key)
+    assert bool(finite) and len(traces) == 1
+    assert first.shape == again.shape == (3, 2, *source.spec.action.zeros().shape)  # type: ignore
+    np.testing.assert_array_equal(first, acted(floats, key)[0])
+
+
+@pytest.mark.parametrize("name", made("Estimator"))
+def test_an_estimator_says_finite_numbers_by_name_the_same_each_time(name: str) -> None:
+    recipe, source = load_recipe(name), source_for(load_recipe(name))
+    assert isinstance(source, DataSource)
+    known: dict[str, Any] = {"reference": source.dataset, "lowest": -1.0, "highest": 1.0}
+    estimator = recipe().build(source.spec)
+    wants = [key for key in inspect.signature(estimator).parameters if key in known]
+    said = estimator(source.dataset, **{key: known[key] for key in wants})
+    assert said and all(np.isfinite(value) for value in said.values())
+    assert said == estimator(source.dataset, **{key: known[key] for key in wants})
+
+
+@pytest.mark.parametrize("name", sorted(places()))
+def test_a_claim_is_of_its_own_recipe_and_a_study_has_one(name: str) -> None:
+    claim = getattr(imported(name), "CLAIM", None)
+    assert (claim is not None) or name in made()
+    assert claim is None or claim.recipe == name

@@ -1,0 +1,61 @@
+"""Adversaries that move what a policy observes, within a budget over the whole episode."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+
+from pilothouse.core.aliases import Scalar
+from pilothouse.core.keys import named
+from pilothouse.guard.smoothing import blurred
+from pilothouse.policies.policy import Carry, Extra, Policy
+
+
+class Attacked(eqx.Module):
+    """The policy within, shown observations that an adversary has moved along the gradient of `aim`.
+
+    At each step by `size`, until the Euclidean norm of all that it added in the episode is `budget`. It sees the true
+    observation at every step, and so all that its moves have led to. `aim(obs, key)` is what it wants to be large.
+    Draws `adversary`.
+    """
+
+    policy: Policy
+    aim: Callable[[Array, PRNGKeyArray], Scalar]
+    budget: Float[Array, ""] | float
+    size: Float[Array, ""] | float
+
+    def reset(self, carry: Carry | None, task: PyTree, key: PRNGKeyArray) -> Carry:
+        inner = None if carry is None else carry[0]
+        return self.policy.reset(inner, task, key), jnp.zeros(())
+
+    def __call__(self, obs: Array, carry: Carry, key: PRNGKeyArray) -> tuple[PyTree, Carry, Extra]:
+        inner, spent = carry
+        uphill = jax.grad(self.aim)(obs, named(key, "adversary"))
+        left = jnp.sqrt(jnp.maximum(jnp.asarray(self.budget) ** 2 - spent, 0.0))
+        move = jnp.minimum(self.size, left) * uphill / jnp.maximum(jnp.linalg.norm(uphill), 1e-12)
+        action, inner, extra = self.policy(obs + move, inner, named(key, "policy"))
+        return action, (inner, spent + jnp.sum(move**2)), {**extra, "move": move}
+
+
+class Misleading(eqx.Module):
+    """An aim: the log-probability of the wrong Discrete action, averaged over noise such as the policy's own.
+
+    `actor` gives a categorical distribution, or a pair that begins with one. `wanted` is the action to bring about;
+    -1 is, at every step, the one that looks worst to the actor itself.
+    """
+
+    actor: Callable[[PyTree], object]
+    sigma: Float[Array, ""] | float
+    wanted: Int[Array, ""] | int
+    draws: int = eqx.field(static=True, default=8)
+
+    def __call__(self, obs: Array, key: PRNGKeyArray) -> Scalar:
+        def log_probs(own: PRNGKeyArray) -> Array:
+            said = self.actor(blurred(obs, self.sigma, own))
+            return (said[0] if isinstance(said, tuple) else said).log_probs  # pyright: ignore
+
+        mean = jax.vmap(log_probs)(jax.random.split(key, self.draws)).mean(axis=0)
+        wrong = jnp.where(jnp.asarray(self.wanted) < 0, jnp.argmin(jax.lax.stop_gradient(mean)), self.wanted)
+        return mean[wrong]
