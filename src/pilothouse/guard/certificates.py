@@ -26,7 +26,7 @@ def probability_kept(
 
     **Raises:** `SettingError` unless $\sigma$ > 0 and the budget is not negative.
 
-    **Source:** Kumar, Levine and Feizi, arXiv:2106.11420, theorem 1 with lemma 3 (adaptive Neyman-Pearson).
+    **Source:** Kumar, Levine and Feizi, arXiv:2106.11420, by their adaptive Neyman-Pearson lemma.
     """
     size = np.asarray(budget, np.float64)
     if not (math.isfinite(sigma) and sigma > 0) or not (size >= 0).all():
@@ -54,8 +54,8 @@ def certified_mean(
 
     **Raises:** `DataError` for no returns, or one below `lowest`.
 
-    **Source:** Kumar, Levine and Feizi, arXiv:2106.11420, section 5; the bound from a sample is that of Kumar et al.,
-    arXiv:2009.08061, section 4.2.
+    **Source:** Kumar, Levine and Feizi, arXiv:2106.11420; the bound from a sample is that of Kumar et al.,
+    arXiv:2009.08061.
     """
     values = np.sort(np.asarray(returns, np.float64).reshape(-1))
     if not len(values) or not np.isfinite(values).all() or values[0] < lowest:

@@ -15,7 +15,7 @@ class Smoothed(eqx.Module):
     Observations are real arrays; `sigma` is in their units. Draws `smoothing`, and hands the policy within a key of its
     own.
 
-    **Source:** Kumar, Levine and Feizi, arXiv:2106.11420, section 4.
+    **Source:** Kumar, Levine and Feizi, arXiv:2106.11420.
     """
 
     policy: Policy
