@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, PRNGKeyArray, PyTree
+from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 
 from pilothouse.core.aliases import Parts
 from pilothouse.core.batch import Batch
@@ -30,6 +30,24 @@ def with_discount(rows: Batch, discount: float | Array | None) -> Batch:
         return rows
     power = jnp.power(discount, rows.duration.astype(jnp.float32)) if "duration" in rows else discount
     return rows.replace(discount=power * (1.0 - rows.terminated.astype(jnp.float32)))
+
+
+def shuffled(rows: int, *, key: PRNGKeyArray) -> Int[Array, " rows"]:
+    """The numbers below `rows` in random order.
+
+    As `jax.random.permutation`, by sorts of random numbers, but with the places in their lowest bits: on CPU an array of
+    unsigned integers sorts about eight times as fast as pairs do. Rounds are repeated until a tie is as unlikely.
+    """
+    places = max(1, (rows - 1).bit_length())
+    free = 32 - places
+    if free < 8:
+        return jax.random.permutation(key, rows)
+    below = jnp.uint32((1 << places) - 1)
+    order = jnp.arange(rows, dtype=jnp.uint32)
+    for round_key in jax.random.split(key, -(-3 * places // free)):
+        drawn = jax.random.bits(round_key, (rows,)) & ~below
+        order = order[jnp.sort(drawn | jnp.arange(rows, dtype=jnp.uint32)) & below]
+    return order.astype(jnp.int32)
 
 
 @dataclass(frozen=True)
@@ -81,7 +99,7 @@ class Sweep:
         keys = jax.random.split(named(key, "sweep"), times * self.epochs)
         if self.minibatches == 1:  # one batch of everything: order is of no account
             return jnp.broadcast_to(jnp.arange(rows), (times * self.epochs, rows))
-        orders = jax.vmap(lambda k: jax.random.permutation(k, rows))(keys)
+        orders = jax.vmap(lambda k: shuffled(rows, key=k))(keys)
         return orders.reshape(times * self.epochs * self.minibatches, rows // self.minibatches)
 
     def take(self, parts: Parts, ticket: PyTree, key: PRNGKeyArray) -> tuple[Batch, Changes]:

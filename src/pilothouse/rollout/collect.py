@@ -5,7 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray, PyTree
 
 from pilothouse.core import trees
 from pilothouse.core.batch import Batch
@@ -54,10 +54,29 @@ def fresh_carries(policy: Policy, tasks: PyTree, environments: int, key: PRNGKey
     return jax.vmap(lambda p, task, k: p.reset(None, task, k), in_axes=(0 if each else None, 0, 0))(policy, tasks, keys)
 
 
+def keys_for(name: str, key: PRNGKeyArray, environments: int) -> Key[Array, " env"]:
+    """One key for each environment, for the draw called `name`."""
+    return jax.random.split(named(key, name), environments)
+
+
+def keys_of_steps(names: tuple[str, ...], key: PRNGKeyArray, steps: int, environments: int) -> dict[str, Array]:
+    """Keys `(steps, environments)` for each draw, made in one go: inside the loop they cost more than small worlds do."""
+
+    def of(step: Array) -> dict[str, Array]:
+        return {name: keys_for(name, at(key, step), environments) for name in names}
+
+    return jax.vmap(of)(jnp.arange(steps))
+
+
 def act(policy: Policy, obs: PyTree, carry: PyTree, key: PRNGKeyArray, *, each: bool) -> tuple[PyTree, PyTree, dict]:
     """One action in every environment: `(actions, carries, extras)`."""
-    environments = jax.tree.leaves(obs)[0].shape[0]
-    keys = jax.random.split(named(key, "act"), environments)
+    return act_with(policy, obs, carry, keys_for("act", key, jax.tree.leaves(obs)[0].shape[0]), each=each)
+
+
+def act_with(
+    policy: Policy, obs: PyTree, carry: PyTree, keys: Key[Array, " env"], *, each: bool
+) -> tuple[PyTree, PyTree, dict]:
+    """`act` with the keys already made."""
     return jax.vmap(lambda p, o, c, k: p(o, c, k), in_axes=(0 if each else None, 0, 0, 0))(policy, obs, carry, keys)
 
 
@@ -85,13 +104,12 @@ def collect(
     else:
         carry = fresh_carries(policy, acting.task, environments, key, each=each)
 
-    def one(state: tuple[Acting, PyTree], step: Array) -> tuple[tuple[Acting, PyTree], tuple[Batch, Sums]]:
-        now, carry = state
-        step_key = at(key, step)
-        action, carry, extra = act(policy, now.obs, carry, step_key, each=each)
-        world_state, outcome = jax.vmap(world.step)(
-            now.state, action, jax.random.split(named(step_key, "step"), environments)
-        )
+    def one(
+        state: tuple[Acting, PyTree], given: tuple[Array, dict[str, Array]]
+    ) -> tuple[tuple[Acting, PyTree], tuple[Batch, Sums]]:
+        (now, carry), (step, keys) = state, given
+        action, carry, extra = act_with(policy, now.obs, carry, keys["act"], each=each)
+        world_state, outcome = jax.vmap(world.step)(now.state, action, keys["step"])
         over = outcome.terminated | outcome.truncated
         row = Batch(
             **{**outcome.extra, **extra},
@@ -106,25 +124,34 @@ def collect(
             duration=outcome.duration,
         )
         length, total = now.length + 1, now.total + outcome.reward
-        task = draw_task(named(step_key, "task")) if draw_task is not None else now.task
-        task = trees.where(over, task, now.task)
-        new_state, new_obs = jax.vmap(world.reset)(task, jax.random.split(named(step_key, "reset"), environments))
-        reset_keys = jax.random.split(named(step_key, "carry"), environments)
-        new_carry = jax.vmap(lambda p, c, t, k: p.reset(c, t, k), in_axes=(0 if each else None, 0, 0, 0))(
-            policy, carry, task, reset_keys
-        )
+
+        def begin_anew(standing: PyTree) -> PyTree:
+            world_state, obs, task, carry = standing
+            if draw_task is not None:
+                task = trees.where(over, draw_task(named(at(key, step), "task")), task)
+            first = jax.vmap(world.reset)(task, keys["reset"])
+            new_carry = jax.vmap(lambda p, c, t, k: p.reset(c, t, k), in_axes=(0 if each else None, 0, 0, 0))(
+                policy, carry, task, keys["carry"]
+            )
+            new_state, new_obs, new_carry = trees.where(over, (*first, new_carry), (world_state, obs, carry))
+            return new_state, new_obs, task, new_carry
+
+        # Most steps end no episode: where lanes are not batched, a branch spares them the cost of a reset.
+        standing = (world_state, outcome.next_obs, now.task, carry)
+        world_state, obs, task, carry = jax.lax.cond(over.any(), begin_anew, lambda same: same, standing)
         after = Acting(
-            state=trees.where(over, new_state, world_state),
-            obs=trees.where(over, new_obs, outcome.next_obs),
+            state=world_state,
+            obs=obs,
             task=task,
             episode_id=jnp.where(over, now.episode_id + environments, now.episode_id),
             length=jnp.where(over, 0, length),
             total=jnp.where(over, 0.0, total),
             carries=now.carries,
         )
-        return (after, trees.where(over, new_carry, carry)), (row, finished(over, total, length))
+        return (after, carry), (row, finished(over, total, length))
 
-    (after, carry), (rows, sums) = jax.lax.scan(one, (acting, carry), jnp.arange(steps))
+    keys = keys_of_steps(("act", "step", "reset", "carry"), key, steps, environments)
+    (after, carry), (rows, sums) = jax.lax.scan(one, (acting, carry), (jnp.arange(steps), keys))
     if jax.tree.leaves(carry):
         carries = {**after.carries, address: (after.episode_id, carry)}
         after = eqx.tree_at(lambda a: a.carries, after, carries, is_leaf=lambda x: isinstance(x, dict))
@@ -141,13 +168,10 @@ def collect_fresh(
     start = begin(world, tasks, environments, key)
     carry = fresh_carries(policy, tasks, environments, key, each=each)
 
-    def one(state: tuple[Acting, PyTree, Bool[Array, " env"]], step: Array) -> tuple[Any, Batch]:
+    def one(state: tuple[Acting, PyTree, Bool[Array, " env"]], keys: dict[str, Array]) -> tuple[Any, Batch]:
         now, carry, alive = state
-        step_key = at(key, step)
-        action, carry, extra = act(policy, now.obs, carry, step_key, each=each)
-        world_state, outcome = jax.vmap(world.step)(
-            now.state, action, jax.random.split(named(step_key, "step"), environments)
-        )
+        action, carry, extra = act_with(policy, now.obs, carry, keys["act"], each=each)
+        world_state, outcome = jax.vmap(world.step)(now.state, action, keys["step"])
         row = Batch(
             **{**outcome.extra, **extra},
             obs=now.obs,
@@ -171,7 +195,8 @@ def collect_fresh(
         )
         return (after, carry, alive & ~(outcome.terminated | outcome.truncated)), row
 
-    (after, _, _), rows = jax.lax.scan(one, (start, carry, jnp.ones(environments, bool)), jnp.arange(steps))
+    keys = keys_of_steps(("act", "step"), key, steps, environments)
+    (after, _, _), rows = jax.lax.scan(one, (start, carry, jnp.ones(environments, bool)), keys)
     return rows.replace(task=tasks), finished(jnp.ones(environments, bool), after.total, after.length)
 
 
