@@ -29,11 +29,11 @@ def dataset(path: str | Path) -> Dataset:
     return read_minari(path)
 
 
-def _place(name: str) -> WorldSource | SimulatorSource:
-    """A JAX world if one has that name, else a Gymnasium environment."""
+def _place(name: str, stack: int = 1) -> WorldSource | SimulatorSource:
+    """A JAX world if one has that name, else a Gymnasium environment; `stack` observations shown together."""
     from pilothouse.worlds.registry import names
 
-    return world_source(name) if name in names() else environment_source(name)
+    return world_source(name, stack=stack) if name in names() else environment_source(name, stack=stack)
 
 
 def _source(named: str | Path | Dataset | Source) -> Source:
@@ -59,9 +59,11 @@ def train(
 
 def evaluate(policy: Policy | str, env: str, *, episodes: int = 20, seed: int = 0) -> Evaluation:
     """Measure a policy on held-out episodes of an environment or world. `policy` may be `random` or a saved one's path."""
+    name = policy if isinstance(policy, str) else "policy"
     if isinstance(policy, str) and policy != "random":
-        return evaluate_policy(load(policy), _place(env), episodes=episodes, seed=seed, name=policy)
-    return evaluate_policy(policy, _place(env), episodes=episodes, seed=seed)
+        policy = load(policy)
+    place = _place(env, getattr(policy, "stack", 1))
+    return evaluate_policy(policy, place, episodes=episodes, seed=seed, name=name)
 
 
 __all__: Sequence[str] = ("dataset", "evaluate", "load", "papers", "recipe", "train")

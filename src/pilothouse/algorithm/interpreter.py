@@ -362,6 +362,9 @@ def _update(
                 "aux": aux,
             }
             updates, states[name] = optimizer.update(grads[name], held[name], learn[name], **more)
+            if context.algorithm.schedule is not None:
+                factor = context.algorithm.schedule(context.clock)
+                updates = jax.tree.map(lambda update, by=factor: (update * by).astype(update.dtype), updates)
             stepped[name] = optax.apply_updates(learn[name], updates)
         return stepped, states
 

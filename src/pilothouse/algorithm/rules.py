@@ -45,11 +45,13 @@ def advantages(
     agent: str = "agent",
     rollout: str = "rollout",
     value: Callable[..., Any] | None = None,
+    value_after: Callable[[Parts, Batch], Any] | None = None,
 ) -> Rule:
     """Generalised advantage estimation over a rollout `(steps, environments)`: adds `advantage` and `return_`.
 
     A termination cuts both the bootstrap and the recursion; a truncation cuts the recursion only and bootstraps from
-    the true next observation. `value(parts, obs)` defaults to the second output of the agent.
+    the true next observation. `value(parts, obs)` defaults to the second output of the agent; `value_after(parts, row)`
+    gives the value of what follows one row where that takes more than its `next_obs`.
 
     **Source:** Schulman et al., arXiv:1506.02438, equation 16.
     """
@@ -62,7 +64,10 @@ def advantages(
         rows: Batch = parts[rollout]
         states = jax.vmap(jax.vmap(lambda obs: estimate(parts, obs)))
         now = rows["value"] if "value" in rows else states(rows.obs)
-        after = states(rows.next_obs)
+        if value_after is None:
+            after = states(rows.next_obs)
+        else:
+            after = jax.vmap(jax.vmap(lambda row: value_after(parts, row)))(rows)
         gae = jax.vmap(
             lambda reward, v, w, over, cut: generalised_advantages(reward, v, w, over, cut, discount=discount, lam=lam),
             in_axes=1,
@@ -71,6 +76,26 @@ def advantages(
         return {rollout: rows.replace(advantage=gae, return_=gae + now)}
 
     return Rule(change, (rollout,), name="advantages")
+
+
+def value_after_memory(agent: str = "agent") -> Callable[[Parts, Batch], Any]:
+    """The value of what follows a row, by a recurrent agent: its memory of the row is carried to the next observation."""
+
+    def estimate(parts: Parts, row: Batch) -> Any:
+        carry = parts[agent](row.obs, row.memory)[2]
+        return parts[agent](row.next_obs, carry)[1]
+
+    return estimate
+
+
+def observe(part: str, rollout: str = "rollout") -> Rule:
+    """Count a rollout's observations into the moments of a part that standardises (`networks.standardise`)."""
+
+    def change(parts: Parts, batch: Batch | None, aux: Aux, key: PRNGKeyArray) -> dict[str, PyTree]:
+        del batch, aux, key
+        return {part: parts[part].observe(parts[rollout].obs)}
+
+    return Rule(change, (part,), name=f"observe {part}")
 
 
 def in_turn(*stages: Callable[[Batch], Batch], rollout: str = "rollout") -> Rule:

@@ -16,6 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 import optax
 from jaxtyping import Array, Bool, PRNGKeyArray, PyTree
 
+from pilothouse.algorithm.schedules import Schedule
 from pilothouse.core.aliases import Aux, Initialise, Loss, Parts, Scalar
 from pilothouse.core.batch import Batch
 from pilothouse.policies.policy import Policy
@@ -159,13 +160,14 @@ class Algorithm:
     """Parts and how they are made, stages, how it acts, optimisers. A plain description without arrays.
 
     `acts` gives the policy that is evaluated and saved. `optimizer` is one for all parts, or a mapping by part;
-    state is kept per part, so what is clipped together is one part.
+    state is kept per part, so what is clipped together is one part. `schedule` multiplies every update.
     """
 
     parts: Mapping[str, Initialise | copy_of]
     stages: tuple[Stage, ...]
     acts: Callable[[Parts], Policy]
     optimizer: Optimizer | Mapping[str, Optimizer] = field(default_factory=lambda: optax.adam(3e-4))
+    schedule: Schedule | None = None
 
     @classmethod
     def of(

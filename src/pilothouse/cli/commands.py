@@ -46,6 +46,8 @@ def _configured(options: Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
         "env": place.get("env"),
         "world": place.get("world"),
         "envs": place.get("environments"),
+        "stack": place.get("stack", 1),
+        "schedule": stored.get("schedule", "constant"),
         "steps": stored.get("steps"),
         "seeds": stored.get("seeds", 1),
         "seed": stored.get("seed", 0),
@@ -72,7 +74,13 @@ def train(options: Namespace) -> Document:
     bound = load_recipe(chosen["recipe"])(**settings)
     if chosen["envs"] is not None and chosen["envs"] < 1:
         raise SettingError(f"--envs {chosen['envs']}; expected at least 1.")
-    source = resolve(data=chosen["data"], env=chosen["env"], world=chosen["world"], environments=chosen["envs"])
+    source = resolve(
+        data=chosen["data"],
+        env=chosen["env"],
+        world=chosen["world"],
+        environments=chosen["envs"],
+        stack=chosen["stack"],
+    )
     say = _say(options)
     finished = run.train(
         bound,
@@ -84,6 +92,7 @@ def train(options: Namespace) -> Document:
         resume=options.resume,
         overwrite=options.overwrite,
         episodes=chosen["episodes"],
+        schedule=chosen["schedule"],
         track=tuple(options.track),
         tell=say,
         command="pilothouse " + " ".join(sys.argv[1:]),
@@ -102,12 +111,13 @@ def _write_report(folder: Path, say: Callable[[str], None]) -> None:
     say(f"report: {write_run_report(folder).resolve()}")
 
 
-def _place(options: Namespace) -> Any:
+def _place(options: Namespace, policy: Any) -> Any:
+    """Where to act, shown to the policy as it was shown where it learned."""
     from pilothouse.train.resolve import resolve
 
     if options.env is None and options.world is None:
         raise SettingError("Where? Give --env ID or --world NAME.")
-    return resolve(env=options.env, world=options.world)
+    return resolve(env=options.env, world=options.world, stack=getattr(policy, "stack", 1))
 
 
 def _policy(name: str) -> Any:
@@ -119,8 +129,8 @@ def _policy(name: str) -> Any:
 def evaluate(options: Namespace) -> Document:
     from pilothouse.evaluate.episodes import evaluate_policy
 
-    place = _place(options)
     policy = _policy(options.policy)
+    place = _place(options, policy)
     found = evaluate_policy(policy, place, episodes=options.episodes, seed=options.seed, name=options.policy)
     _say(options)(str(found))
     return found.as_json()
@@ -129,10 +139,9 @@ def evaluate(options: Namespace) -> Document:
 def record(options: Namespace) -> Document:
     from pilothouse.evaluate.recording import record_policy
 
-    place = _place(options)
-    dataset = record_policy(
-        _policy(options.policy), place, steps=options.steps, seed=options.seed, out=Path(options.out)
-    )
+    policy = _policy(options.policy)
+    place = _place(options, policy)
+    dataset = record_policy(policy, place, steps=options.steps, seed=options.seed, out=Path(options.out))
     document = {"out": options.out, **dataset.summary(), "fingerprint": dataset.fingerprint}
     _say(options)(f"{len(dataset)} transitions in {dataset.episodes} episodes: {options.out}")
     return _finite(document)

@@ -79,6 +79,10 @@ def _train(commands: Any) -> None:
     command.add_argument("--seeds", type=int, help="how many seeds (1)")
     command.add_argument("--seed", type=int, help="the first of them (0)")
     command.add_argument("--envs", type=int, help="environments acted in at once")
+    command.add_argument("--stack", type=int, help="observations shown together (1)")
+    command.add_argument(
+        "--schedule", metavar="NAME", help="of learning rates: constant (the default), linear or cosine"
+    )
     command.add_argument("--episodes", type=int, help="held-out episodes at every look (20; 0 for none)")
     command.add_argument("--out", metavar="DIR", help="run folder (runs/<recipe>-<source>-<n>)")
     command.add_argument("--resume", action="store_true")

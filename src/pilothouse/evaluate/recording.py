@@ -24,6 +24,11 @@ def record_policy(
     """Act for `steps` steps in one environment and write the Minari dataset `out` (…/NAME-vN); returns what was written."""
     if steps < 1:
         raise SettingError(f"steps={steps}; expected at least 1.")
+    if place.stack != 1:
+        raise SettingError(
+            f"This policy sees {place.stack} observations together; a dataset holds them one by one. "
+            "Record a policy that was trained without --stack."
+        )
     if isinstance(policy, str):
         policy = Random(place.spec.action)
     rows = (

@@ -54,8 +54,10 @@ def read_by_acting(algorithm: Algorithm, parts: Mapping[str, PyTree]) -> list[st
     return sorted(watched.read)
 
 
-def save_policy(folder: Path, bound: Bound, spec: Spec, scaling: Scaling, parts: Mapping[str, PyTree]) -> None:
-    """Write a policy folder (whole or not at all). `spec` is the source's, in its own units."""
+def save_policy(
+    folder: Path, bound: Bound, spec: Spec, scaling: Scaling, parts: Mapping[str, PyTree], stack: int = 1
+) -> None:
+    """Write a policy folder (whole or not at all). `spec` is the source's, in its own units, as the policy sees it."""
     names = read_by_acting(bound.build(spec.unit()), parts)
     kept = {name: parts[name] for name in names}
     staged = StagedFolder(folder)
@@ -71,6 +73,7 @@ def save_policy(folder: Path, bound: Bound, spec: Spec, scaling: Scaling, parts:
                 "settings": dict(bound.settings),
                 "spec": {"obs": to_json(spec.obs), "action": to_json(spec.action)},
                 "scaling": {"mean": scaling.mean, "std": scaling.std},
+                "stack": stack,
                 "parts": names,
             }
         )
@@ -80,11 +83,15 @@ def save_policy(folder: Path, bound: Bound, spec: Spec, scaling: Scaling, parts:
 
 
 class SavedPolicy(eqx.Module):
-    """A policy read from a folder: a `Policy` in the source's own units, with its spec, that also acts on NumPy."""
+    """A policy read from a folder: a `Policy` in the source's own units, with its spec, that also acts on NumPy.
+
+    `stack` is how many observations of its environment it sees together, oldest first; `spec.obs` is of that many.
+    """
 
     policy: Policy
     spec: Spec = eqx.field(static=True)
     recipe: str = eqx.field(static=True)
+    stack: int = eqx.field(static=True, default=1)
 
     def reset(self, carry: Carry | None, task: PyTree, key: Any) -> Carry:
         return self.policy.reset(carry, task, key)
@@ -146,6 +153,7 @@ def load(path: str | Path, *, seed: int | None = None) -> SavedPolicy:
         scaling = Scaling(
             *(None if v is None else tuple(v) for v in (manifest["scaling"]["mean"], manifest["scaling"]["std"]))
         )
+        stack = int(manifest.get("stack", 1))
         algorithm = bound.build(spec.unit())
         shapes = jax.eval_shape(lambda key: init_parts(algorithm, key), jax.random.key(0))
         parts = _fill({name: shapes[name] for name in manifest["parts"]}, arrays, folder)
@@ -155,7 +163,7 @@ def load(path: str | Path, *, seed: int | None = None) -> SavedPolicy:
         if isinstance(fault, CheckpointError):
             raise
         raise CheckpointError(f"The policy {folder} cannot be rebuilt: {fault}") from fault
-    return SavedPolicy(in_source_units(algorithm.acts(parts), spec, scaling), spec, bound.name)
+    return SavedPolicy(in_source_units(algorithm.acts(parts), spec, scaling), spec, bound.name, stack)
 
 
 def _fill(shapes: dict[str, Any], arrays: Mapping[str, np.ndarray], folder: Path) -> dict[str, PyTree]:

@@ -7,16 +7,18 @@ from pilothouse.core.errors import SettingError
 from pilothouse.train.sources import DataSource, SimulatorSource, Source, WorldSource
 
 
-def world_source(name: str, *, environments: int = 8) -> WorldSource:
-    """A JAX world by name. Raises `UnknownNameError` with the nearest."""
+def world_source(name: str, *, environments: int = 8, stack: int = 1) -> WorldSource:
+    """A JAX world by name, showing its last `stack` observations. Raises `UnknownNameError` with the nearest."""
     from pilothouse.worlds.registry import world
+    from pilothouse.worlds.wrappers import frame_stack
 
-    return WorldSource(name, world(name), environments)
+    made = world(name)
+    return WorldSource(name, made if stack == 1 else frame_stack(made, stack), environments, stack=stack)
 
 
-def environment_source(name: str, *, environments: int = 1) -> SimulatorSource:
+def environment_source(name: str, *, environments: int = 1, stack: int = 1) -> SimulatorSource:
     """A Gymnasium environment by id; made once here, so that a wrong id is found at once."""
-    source = SimulatorSource(name, environments)
+    source = SimulatorSource(name, environments, stack)
     _ = source.spec
     return source
 
@@ -51,15 +53,18 @@ def resolve(
     env: str | None = None,
     world: str | None = None,
     environments: int | None = None,
+    stack: int = 1,
 ) -> Source:
     """The source that these name: a dataset (measured in `env` or `world`, if given), an environment, or a world."""
     if env is not None and world is not None:
         raise SettingError("Give --env or --world, not both.")
+    if data is not None and stack != 1:
+        raise SettingError(f"--stack {stack} is for environments and worlds; a dataset is learned from as it is.")
     place = None
     if env is not None:
-        place = environment_source(env, environments=environments or 1)
+        place = environment_source(env, environments=environments or 1, stack=stack)
     elif world is not None:
-        place = world_source(world, environments=environments or 8)
+        place = world_source(world, environments=environments or 8, stack=stack)
     if data is not None:
         return data_source(data, evaluation=place)
     if place is None:

@@ -126,13 +126,14 @@ def train(
     overwrite: bool = False,
     episodes: int = 20,
     evaluations: int = 10,
+    schedule: str = "constant",
     track: tuple[str, ...] = (),
     tell: Tell | None = None,
     command: str | None = None,
 ) -> Run:
     """Learn, with a folder. Seeds are `seed … seed + seeds - 1`; `steps` counts per seed.
 
-    `tell` receives progress lines. Raises `NonFiniteError` when every seed has diverged, and `PilothouseError`s for
+    `schedule` names how learning rates change over the run (`constant`, `linear`, `cosine`). `tell` receives progress lines. Raises `NonFiniteError` when every seed has diverged, and `PilothouseError`s for
     whatever is wrong with the input; nothing is written before the input is known to be right.
     """
     for name, value in (("seeds", seeds), ("steps", steps)):
@@ -144,11 +145,11 @@ def train(
         )
     folder = Path(out) if out is not None else default_folder(algorithm.name, source.name)
     stored = _stored_config(folder, resume=resume, overwrite=overwrite)
-    session = open_session(algorithm, source, seeds=range(seed, seed + seeds), episodes=episodes)
+    session = open_session(algorithm, source, seeds=range(seed, seed + seeds), episodes=episodes, schedule=schedule)
     held = None
     try:
         plan = plan_for(session.machine, source, steps, evaluations=evaluations)
-        config = _config(algorithm, source, seeds, seed, plan, steps, episodes, evaluations, command)
+        config = _config(algorithm, source, seeds, seed, plan, steps, episodes, evaluations, schedule, command)
         if stored is not None:
             plan = _same_run(stored, config, plan, folder)
         held = lock(folder)
@@ -186,6 +187,7 @@ def _config(
     steps: int,
     episodes: int,
     evaluations: int,
+    schedule: str,
     command: str | None,
 ) -> dict[str, Any]:
     return {
@@ -197,6 +199,7 @@ def _config(
         "steps": steps,
         "episodes": episodes,
         "evaluations": evaluations,
+        "schedule": schedule,
         "plan": asdict(plan),
         "command": command or " ".join(sys.argv),
         "versions": versions(),
@@ -205,7 +208,7 @@ def _config(
 
 def _same_run(stored: Mapping[str, Any], config: dict[str, Any], plan: Plan, folder: Path) -> Plan:
     """The plan to go on with: stored borders, and more cycles if `steps` grew. Raises if anything else differs."""
-    for name in ("recipe", "settings", "source", "seeds", "seed", "episodes", "evaluations"):
+    for name in ("recipe", "settings", "source", "seeds", "seed", "episodes", "evaluations", "schedule"):
         if stored.get(name) != config[name]:
             raise SettingError(
                 f"{folder} was begun with {name}={stored.get(name)!r}, and now {name}={config[name]!r} was given. "
@@ -215,6 +218,11 @@ def _same_run(stored: Mapping[str, Any], config: dict[str, Any], plan: Plan, fol
     if plan.cycles < old.cycles:
         raise SettingError(
             f"{folder} was begun with {old.steps} steps; --resume with --steps {plan.steps} would shorten it."
+        )
+    if plan.cycles > old.cycles and config["schedule"] != "constant":
+        raise SettingError(
+            f"{folder} was begun with {old.steps} steps and --schedule {config['schedule']}, whose end those steps are. "
+            "Resume with the same --steps."
         )
     return Plan(plan.cycles, old.log_every, old.evaluate_every, old.checkpoint_every, plan.steps)
 
@@ -333,7 +341,12 @@ class _Folder:
                 continue
             parts = self.session.policy_parts(lane)
             save_policy(
-                self.folder / "policy" / f"seed-{seed}", self.bound, self.source.spec, self.source.scaling, parts
+                self.folder / "policy" / f"seed-{seed}",
+                self.bound,
+                self.source.spec,
+                self.source.scaling,
+                parts,
+                stack=getattr(self.source, "stack", 1),
             )
 
     def _finished(self) -> Run:

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import PyTree
 
 from pilothouse.algorithm.interpreter import objectives_of
 from pilothouse.algorithm.recipe import Bound
+from pilothouse.algorithm.schedules import schedule_named
 from pilothouse.algorithm.steps import Algorithm
 from pilothouse.core.errors import SettingError
 from pilothouse.train.evaluation import Evaluation, evaluation
@@ -132,13 +133,18 @@ class Session:
         return jax.tree.map(lambda x: np.asarray(x[lane]), acting_parts(self.machine.state.parts))
 
 
-def builder(algorithm: Bound | Algorithm, source: Source) -> Build:
+def builder(algorithm: Bound | Algorithm, source: Source, schedule: str = "constant") -> Build:
     """From float settings to the algorithm, for this source's spec in unit actions."""
+    factor = schedule_named(schedule)
+
+    def scheduled(made: Algorithm) -> Algorithm:
+        return made if factor is None else replace(made, schedule=factor)
+
     if isinstance(algorithm, Algorithm):
-        return lambda floats: algorithm
+        return lambda floats: scheduled(algorithm)
     check_fits(algorithm.name, algorithm.recipe.takes, source)
     spec = source.spec.unit()
-    return lambda floats: algorithm.build(spec, floats)
+    return lambda floats: scheduled(algorithm.build(spec, floats))
 
 
 def measured_in(source: Source) -> WorldSource | SimulatorSource | None:
@@ -155,12 +161,13 @@ def open_session(
     seeds: Sequence[int],
     floats: Mapping[str, float | Sequence[float]] | None = None,
     episodes: int = 20,
+    schedule: str = "constant",
     adopt: Mapping[str, PyTree] | None = None,
 ) -> Session:
     """Everything made, nothing learned. `floats` gives lanes settings of their own."""
     if not seeds:
         raise SettingError("seeds=0; expected at least one seed.")
-    build = builder(algorithm, source)
+    build = builder(algorithm, source, schedule)
     given = dict(algorithm.floats if isinstance(algorithm, Bound) else {}) | dict(floats or {})
     lanes = Lanes.of(seeds, given)
     machine = Machine(build, lanes, fixed=source.fixed(), worlds=source.worlds(lanes.seeds), adopt=adopt)
@@ -180,10 +187,13 @@ def learn(
     floats: Mapping[str, float | Sequence[float]] | None = None,
     episodes: int = 20,
     evaluations: int = 1,
+    schedule: str = "constant",
     adopt: Mapping[str, PyTree] | None = None,
 ) -> Session:
     """Learn in memory and return the session at its end: what claims and comparisons use."""
-    session = open_session(algorithm, source, seeds=seeds, floats=floats, episodes=episodes, adopt=adopt)
+    session = open_session(
+        algorithm, source, seeds=seeds, floats=floats, episodes=episodes, schedule=schedule, adopt=adopt
+    )
     try:
         session.run(plan_for(session.machine, source, steps, evaluations=evaluations))
     finally:

@@ -61,6 +61,8 @@ class WorldSource:
     environments: int = 8
     options: Mapping[str, Any] = field(default_factory=dict)
     prompts: PyTree | None = None
+    stack: int = 1
+    """How many observations `world` shows together (it is stacked already)."""
 
     @property
     def kind(self) -> SourceKind:
@@ -86,7 +88,12 @@ class WorldSource:
         return {"world": TracedSource(unit_actions(self.world), self.environments)}
 
     def describe(self) -> dict[str, Any]:
-        return {"world": self.name, "environments": self.environments, "options": dict(self.options)}
+        return {
+            "world": self.name,
+            "environments": self.environments,
+            "options": dict(self.options),
+            "stack": self.stack,
+        }
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,7 @@ class SimulatorSource:
 
     name: str
     environments: int = 1
+    stack: int = 1
 
     kind: SourceKind = "world"
 
@@ -112,8 +120,10 @@ class SimulatorSource:
 
     def make(self, size: int) -> Any:
         from pilothouse.worlds.host import GymnasiumWorld
+        from pilothouse.worlds.wrappers import frame_stack
 
-        return GymnasiumWorld(self.name, size)
+        world = GymnasiumWorld(self.name, size)
+        return world if self.stack == 1 else frame_stack(world, self.stack)
 
     def fixed(self) -> Mapping[str, PyTree]:
         return {}
@@ -125,7 +135,7 @@ class SimulatorSource:
         return {"world": Simulators(world, lane_seeds, self.environments)}
 
     def describe(self) -> dict[str, Any]:
-        return {"env": self.name, "environments": self.environments}
+        return {"env": self.name, "environments": self.environments, "stack": self.stack}
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,8 @@ def read_json(path: Path, what: str) -> Any:
 
 def arrays_to_bytes(arrays: Mapping[str, Any]) -> bytes:
     """Arrays as a safetensors file; the bytes depend on names and values only."""
-    return save({name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())})
+    # `ascontiguousarray` alone would give a scalar an axis.
+    return save({name: np.ascontiguousarray(array).reshape(np.shape(array)) for name, array in sorted(arrays.items())})
 
 
 def arrays_from_bytes(data: bytes, path: Path) -> dict[str, np.ndarray]:

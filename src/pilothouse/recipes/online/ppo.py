@@ -1,7 +1,9 @@
 """Proximal policy optimisation (PPO): several epochs on one rollout, with the policy's ratio clipped.
 
 Collect a rollout, estimate advantages by GAE, then sweep over it in minibatches: the clipped surrogate, the value's
-squared error, and an entropy bonus, in one loss over separate trunks of policy and value.
+squared error, and an entropy bonus, in one loss over separate trunks of policy and value. With `memory` units the agent is
+recurrent and learns from whole segments, begun from the memory that it acted with; with `standardise` it sees its
+observations less their mean over their deviation, counted up as they come.
 
 Source: Schulman et al., "Proximal Policy Optimization Algorithms", arXiv:1707.06347.
 Departures: 1. Advantages are normalised within each minibatch and gradients clipped at norm 0.5, as every public
@@ -15,16 +17,25 @@ import numpy as np
 import optax
 
 from pilothouse.algorithm.recipe import Takes, recipe
-from pilothouse.algorithm.rules import advantages
-from pilothouse.algorithm.settings import Count, Fraction, NotNegative, Positive
+from pilothouse.algorithm.rules import advantages, observe, value_after_memory
+from pilothouse.algorithm.settings import Count, Fraction, Natural, NotNegative, Positive
 from pilothouse.algorithm.steps import Algorithm, Collect, Fit, Objective
 from pilothouse.core.spaces import Spec
 from pilothouse.data.batches import Sweep
 from pilothouse.evaluate.claim import Claim, Measured
 from pilothouse.evaluate.relations import greater
 from pilothouse.networks.actors import actor_and_value
-from pilothouse.objectives.terms import clipped, evaluate, negative_entropy, squared_value_error, terms
-from pilothouse.policies.actor_critic import agent_mode, agent_sampled
+from pilothouse.networks.recurrent import recurrent_actor_and_value
+from pilothouse.networks.standardise import standardised
+from pilothouse.objectives.terms import (
+    clipped,
+    evaluate,
+    evaluate_segments,
+    negative_entropy,
+    squared_value_error,
+    terms,
+)
+from pilothouse.policies.actor_critic import agent_mode, agent_sampled, recurrent_mode, recurrent_sampled
 from pilothouse.train.resolve import world_source
 from pilothouse.train.session import learn
 
@@ -44,18 +55,22 @@ def ppo(
     minibatches: Count = 4,
     width: Count = 64,
     depth: Count = 2,
+    memory: Natural = 0,
+    standardise: bool = False,
 ) -> Algorithm:
-    loss = terms(
-        evaluate("agent"), (clipped(clip), 1.0), (squared_value_error, value), (negative_entropy, entropy), name="ppo"
+    recalls = memory > 0
+    agent = recurrent_actor_and_value(spec, width, memory) if recalls else actor_and_value(spec, width, depth)
+    surrogate = ((clipped(clip), 1.0), (squared_value_error, value), (negative_entropy, entropy))
+    loss = terms(evaluate_segments("agent") if recalls else evaluate("agent"), *surrogate, name="ppo")
+    cycle = (
+        Collect("rollout", length, recurrent_sampled("agent") if recalls else agent_sampled("agent")),
+        advantages(discount, lam, value_after=value_after_memory() if recalls else None),
+        Fit((Objective(loss, ("agent",)),), Sweep("rollout", minibatches, epochs, whole=recalls)),
     )
     return Algorithm.of(
-        parts={"agent": actor_and_value(spec, width, depth)},
-        cycle=(
-            Collect("rollout", length, agent_sampled("agent")),
-            advantages(discount, lam),
-            Fit((Objective(loss, ("agent",)),), Sweep("rollout", minibatches, epochs)),
-        ),
-        acts=agent_mode("agent"),
+        parts={"agent": standardised(spec, agent) if standardise else agent},
+        cycle=(*cycle, observe("agent")) if standardise else cycle,
+        acts=recurrent_mode("agent") if recalls else agent_mode("agent"),
         optimizer=optax.chain(optax.clip_by_global_norm(0.5), optax.adam(lr)),
     )
 
