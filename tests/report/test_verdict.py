@@ -55,6 +55,14 @@ def test_a_higher_mean_alone_is_not_a_win(samples):
     assert said.headline.startswith("No offline method beat")
 
 
+def test_a_higher_mean_in_doubt_is_said_beside_the_methods_that_won(samples):
+    said = judged(samples, [method("BC", [0, 900, 100, 800, 700]), method("IQL", GOOD), method("TD3+BC", [150] * 5)])
+    assert said.headline == (
+        "IQL and TD3+BC beat the average episode in the data (100); IQL came highest of these with 202 "
+        "(BC's mean of 500 is higher, but too uncertain to be called better)."
+    )
+
+
 def test_one_seed_is_never_a_win(samples):
     assert judged(samples, [method("IQL", [1e9])]).headline.startswith("No offline method beat")
 

@@ -37,7 +37,7 @@ from pilothouse.report.quickstart_report import write_quickstart_report
 from pilothouse.report.verdict import verdict
 from pilothouse.rollout.collect import act, fresh_carries
 from pilothouse.statistics import Interval, interquartile_mean, mean, mean_interval, stratified_bootstrap_interval
-from pilothouse.train.evaluation import HELD_OUT, acting_parts, in_source_units, random_returns
+from pilothouse.train.evaluation import HELD_OUT, acting_parts, evaluation, in_source_units, random_returns
 from pilothouse.train.run import default_folder, lock, versions
 from pilothouse.train.session import Session, learn, open_session, plan_for
 from pilothouse.train.sources import DataSource, SimulatorSource
@@ -51,7 +51,7 @@ LOOK = 1_000
 """Environment steps between two looks at the online policy."""
 LEAST, MOST = 16_000, 25_000
 """Online steps: at least so many, so that the record holds good episodes too; at most so many, to keep the time."""
-UPDATES = 6_000
+UPDATES = 8_000
 LOOKS_OFFLINE = 4
 SEEDS = 5
 METHODS = (("BC", "bc"), ("TD3+BC", "td3bc"), ("IQL", "iql"))
@@ -210,7 +210,7 @@ def _quality(
 
 
 def _learn_offline(name: str, source: DataSource, tell: Tell) -> tuple[Session, float]:
-    bound = load_recipe(name)(width=64)
+    bound = load_recipe(name)(width=128)
     run = learn(bound, source, steps=UPDATES, seeds=range(SEEDS), episodes=EPISODES, evaluations=LOOKS_OFFLINE)
     first, *rest = run.looks
     seconds = sum(look.seconds for look in rest) * len(run.looks) / max(1, len(rest))  # the first look compiled
@@ -232,6 +232,9 @@ def _result(label: str, name: str, run: Session, seconds: float, source: DataSou
         discount=DISCOUNT,
     )
     doubt = estimate.doubt()
+    assert source.evaluation is not None
+    discounted = evaluation(run.build, source.evaluation, source.scaling, episodes=EPISODES, discount=DISCOUNT)
+    earned = discounted(run.machine.state.parts, run.machine.floats).mean(axis=1)
     diverged = run.diverged()
     return MethodResult(
         label=label,
@@ -242,7 +245,9 @@ def _result(label: str, name: str, run: Session, seconds: float, source: DataSou
         mean=Estimate(float(returns.mean()), _over_seeds(returns, mean)),
         updates=run.machine.updates,
         seconds=seconds,
-        fqe=OffPolicyEstimate(_mean_estimate(estimate.values), not doubt, reason=doubt),
+        fqe=OffPolicyEstimate(
+            _mean_estimate(estimate.values), not doubt, measured=_mean_estimate(earned), reason=doubt
+        ),
         curve_steps=np.array([look.step for look in measured]),
         curve_returns=np.stack([look.returns.mean(axis=1) for look in measured if look.returns is not None], axis=1),
         diverged=[seed for seed, bad in zip(run.machine.lanes.seeds, diverged, strict=True) if bad],

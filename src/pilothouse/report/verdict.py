@@ -92,11 +92,20 @@ def _headline(methods: Sequence[MethodResult], data_mean: Estimate) -> str:
         others = [m for m in methods if m is not method]
         tail = f"; {listed(_labels(others))} did not" if others else ""
         reached = f"{method.label}, learned from recorded data alone, reached {number(method.mean.value)}"
-        return f"{reached} and beat {average}{tail}."
+        return f"{reached} and beat {average}{tail}{_higher_in_doubt(methods, better)}."
     names = listed(_labels(better))
     if len(better) == len(methods) > 2:
         names = f"All {len(better)} offline methods ({names})"
-    return f"{names} beat {average}; {better[0].label} came highest with {number(better[0].mean.value)}."
+    highest = f"{better[0].label} came highest of these with {number(better[0].mean.value)}"
+    return f"{names} beat {average}; {highest}{_higher_in_doubt(methods, better)}."
+
+
+def _higher_in_doubt(methods: Sequence[MethodResult], better: Sequence[MethodResult]) -> str:
+    """A mean that is higher than that of every method shown to be better, and yet not shown to be better itself."""
+    best = methods[0]
+    if best in better:
+        return ""
+    return f" ({best.label}'s mean of {number(best.mean.value)} is higher, but too uncertain to be called better)"
 
 
 def _online(online: OnlineRun) -> str:

@@ -30,9 +30,19 @@ def tasks_for(world: Any, number: int, key: PRNGKeyArray) -> PyTree:
 
 
 def traced_episodes(
-    policy: Policy, world: World, key: PRNGKeyArray, *, episodes: int, longest: int, tasks: PyTree | None = None
+    policy: Policy,
+    world: World,
+    key: PRNGKeyArray,
+    *,
+    episodes: int,
+    longest: int,
+    tasks: PyTree | None = None,
+    discount: float = 1.0,
 ) -> Episodes:
-    """Episodes side by side in a JAX world, until all have ended or `longest` steps have passed. Traces under `jit`."""
+    """Episodes side by side in a JAX world, until all have ended or `longest` steps have passed. Traces under `jit`.
+
+    The reward of step t counts `discount ** t` times.
+    """
     tasks = tasks_for(world, episodes, key) if tasks is None else tasks
     start = begin(world, tasks, episodes, key)
     carry = fresh_carries(policy, tasks, episodes, key, each=False)
@@ -42,7 +52,7 @@ def traced_episodes(
         step_key = at(key, step)
         action, carry, _ = act(policy, obs, carry, step_key, each=False)
         now, outcome = jax.vmap(world.step)(now, action, jax.random.split(named(step_key, "step"), episodes))
-        total = total + jnp.where(alive, outcome.reward, 0.0)
+        total = total + jnp.where(alive, outcome.reward * discount**step, 0.0)
         over = outcome.terminated | outcome.truncated
         return step + 1, now, outcome.next_obs, carry, alive & ~over, total, length + alive
 
@@ -73,9 +83,13 @@ def host_episodes(
     seeds: Sequence[int],
     *,
     longest: int = 100_000,
+    discount: float = 1.0,
     watch: Callable[[], None] | None = None,
 ) -> Episodes:
-    """One episode in every copy of a host world, each from its own seed. `watch` is called before every step."""
+    """One episode in every copy of a host world, each from its own seed. `watch` is called before every step.
+
+    The reward of step t counts `discount ** t` times.
+    """
     obs = world.reset(list(range(world.size)), list(seeds))
     alive, total, length = np.ones(world.size, bool), np.zeros(world.size), np.zeros(world.size, np.int32)
     carry = None
@@ -85,7 +99,7 @@ def host_episodes(
         action, carry = actor(jax.tree.map(np.array, obs), carry, step)
         outcome = world.step(action)
         obs = outcome["next_obs"]
-        total += np.where(alive, outcome["reward"], 0.0)
+        total += np.where(alive, outcome["reward"] * discount**step, 0.0)
         length += alive
         alive &= ~(outcome["terminated"] | outcome["truncated"])
         if not alive.any():

@@ -42,21 +42,30 @@ def acting_parts(parts: Mapping[str, PyTree]) -> dict[str, PyTree]:
 
 
 def evaluation(
-    build: Build, source: WorldSource | SimulatorSource, scaling: Scaling, *, episodes: int, seed: int = HELD_OUT
+    build: Build,
+    source: WorldSource | SimulatorSource,
+    scaling: Scaling,
+    *,
+    episodes: int,
+    seed: int = HELD_OUT,
+    discount: float = 1.0,
 ) -> Evaluation:
-    """How to measure policies in this world or simulator."""
+    """How to measure policies in this world or simulator: in returns, or in discounted ones."""
     if isinstance(source, WorldSource):
-        return _traced(build, source, scaling, episodes=episodes, seed=seed)
-    return _hosted(build, source, scaling, episodes=episodes, seed=seed)
+        return _traced(build, source, scaling, episodes=episodes, seed=seed, discount=discount)
+    return _hosted(build, source, scaling, episodes=episodes, seed=seed, discount=discount)
 
 
-def _traced(build: Build, source: WorldSource, scaling: Scaling, *, episodes: int, seed: int) -> Evaluation:
+def _traced(
+    build: Build, source: WorldSource, scaling: Scaling, *, episodes: int, seed: int, discount: float
+) -> Evaluation:
     world, spec = source.world, source.spec
     longest = spec.action.longest if isinstance(spec.action, Tokens) else int(getattr(world, "horizon", None) or 10_000)
 
     def one(parts: Any, floats: Any) -> Any:
         policy = in_source_units(build(floats).acts(parts), spec, scaling)
-        return traced_episodes(policy, world, jax.random.key(seed), episodes=episodes, longest=longest).returns
+        key = jax.random.key(seed)
+        return traced_episodes(policy, world, key, episodes=episodes, longest=longest, discount=discount).returns
 
     program = jax.jit(jax.vmap(one))
 
@@ -66,7 +75,9 @@ def _traced(build: Build, source: WorldSource, scaling: Scaling, *, episodes: in
     return evaluate
 
 
-def _hosted(build: Build, source: SimulatorSource, scaling: Scaling, *, episodes: int, seed: int) -> Evaluation:
+def _hosted(
+    build: Build, source: SimulatorSource, scaling: Scaling, *, episodes: int, seed: int, discount: float
+) -> Evaluation:
     spec = source.spec
 
     def policy_of(parts: Any, floats: Any) -> Policy:
@@ -96,7 +107,7 @@ def _hosted(build: Build, source: SimulatorSource, scaling: Scaling, *, episodes
 
         try:
             seeds = [seed + episode for _ in range(lanes) for episode in range(episodes)]
-            return np.asarray(host_episodes(actor, world, seeds).returns).reshape(lanes, episodes)
+            return np.asarray(host_episodes(actor, world, seeds, discount=discount).returns).reshape(lanes, episodes)
         finally:
             world.close()
 

@@ -142,6 +142,11 @@ def builder(algorithm: Bound | Algorithm, source: Source, schedule: str = "const
 
     if isinstance(algorithm, Algorithm):
         return lambda floats: scheduled(algorithm)
+    if algorithm.recipe.makes != "Algorithm":
+        raise SettingError(
+            f"Recipe {algorithm.name!r} makes a {algorithm.recipe.makes.lower()}; it learns nothing by itself. "
+            f"`pilothouse show {algorithm.name}` says what it does, `pilothouse reproduce {algorithm.name}` measures it."
+        )
     check_fits(algorithm.name, algorithm.recipe.takes, source)
     spec = source.spec.unit()
     return lambda floats: scheduled(algorithm.build(spec, floats))
