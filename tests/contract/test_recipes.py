@@ -14,10 +14,12 @@ from pilothouse.algorithm.registry import load_recipe, places
 from pilothouse.core import trees
 from pilothouse.core.errors import PilothouseError, SettingError, SpaceError, UnknownNameError
 from pilothouse.data.episodes import dataset_from_transitions
+from pilothouse.data.preferences import preference_pairs
 from pilothouse.policies.policy import Policy, Random
 from pilothouse.rollout.collect import collect_fresh
 from pilothouse.train.session import Session, open_session
-from pilothouse.train.sources import DataSource, Source, WorldSource
+from pilothouse.train.sources import DataSource, PairSource, Source, WorldSource
+from pilothouse.worlds.arithmetic import encode
 from pilothouse.worlds.registry import world
 
 SMALL = {
@@ -41,6 +43,15 @@ def data(name: str) -> DataSource:
     return DataSource(dataset_from_transitions(rows, spec, name="made"))
 
 
+def pairs() -> PairSource:
+    """Four pairs of sums, right and wrong, of different lengths."""
+    text = [("1+2=", "3", "4"), ("2+2=", "4", "40"), ("7+5=", "12", "1"), ("9=", "9", "8")]
+    tokens = [tuple(encode(part).tolist() + [2] * (i > 0) for i, part in enumerate(row)) for row in text]
+    found = preference_pairs(tokens, name="sums")
+    rows = jax.tree.map(jax.numpy.asarray, found.rows())
+    return PairSource("sums", rows, world("arithmetic", digits=1).spec, found.fingerprint)
+
+
 def source_for(recipe: Recipe) -> Source:
     takes = recipe.takes
     assert takes is not None
@@ -51,7 +62,9 @@ def source_for(recipe: Recipe) -> Source:
     if takes.source == "world":
         name = "pendulum" if "Box" in takes.action else "cartpole"
         return WorldSource(name, world(name), 2)
-    pytest.skip(f"no toy source of kind {takes.source!r} yet")
+    if takes.source == "pairs":
+        return pairs()
+    raise AssertionError(f"no toy source of kind {takes.source!r} yet")
 
 
 def imported(name: str) -> Any:
