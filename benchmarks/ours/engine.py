@@ -10,17 +10,27 @@ PACKAGES = ("pilothouse", "jax", "equinox", "optax", "numpy", "gymnasium")
 
 
 class EngineWorker:
-    """A unit is an update, or with `unit="env_steps"` an environment step, of one seed."""
+    """A unit is an update, or with `unit="env_steps"` an environment step, of one seed.
+
+    `recipe` is the name of one, or an algorithm; `settings` are then only reported.
+    """
 
     def __init__(
-        self, recipe: str, source: Any, settings: dict[str, Any], facts: dict[str, Any], unit: str = "updates"
+        self,
+        recipe: Any,
+        source: Any,
+        settings: dict[str, Any],
+        facts: dict[str, Any],
+        unit: str = "updates",
+        seeds: tuple[int, ...] = (0,),
     ):
         import pilothouse
         from pilothouse.train.session import open_session
 
         self.about = facts | {"settings": settings}
         self.unit = unit
-        self.session = open_session(pilothouse.recipe(recipe, **settings), source, seeds=(0,), episodes=0)
+        algorithm = pilothouse.recipe(recipe, **settings) if isinstance(recipe, str) else recipe
+        self.session = open_session(algorithm, source, seeds=seeds, episodes=0)
         self.machine = self.session.machine
 
     def units(self, cycles: int) -> int:

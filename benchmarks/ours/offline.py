@@ -7,15 +7,15 @@ from protocol import serve
 from synthetic import ACTIONS, BATCH, OBSERVATIONS, WIDTHS, transitions
 
 
-def make(method: str) -> EngineWorker:
+def make(method: str, width: int = WIDTHS[0], seeds: tuple[int, ...] = (0,)) -> EngineWorker:
     from pilothouse.core.spaces import Box, Spec
     from pilothouse.data.episodes import dataset_from_transitions
     from pilothouse.train.sources import DataSource
 
     spec = Spec(Box((OBSERVATIONS,)), Box((ACTIONS,), -1.0, 1.0))
     source = DataSource(dataset_from_transitions(transitions(), spec, name="synthetic"))
-    settings = {"batch": BATCH, "width": WIDTHS[0], "depth": len(WIDTHS)}
-    return EngineWorker(method, source, settings, {"obs": OBSERVATIONS, "action": ACTIONS})
+    settings = {"batch": BATCH, "width": width, "depth": len(WIDTHS)}
+    return EngineWorker(method, source, settings, {"obs": OBSERVATIONS, "action": ACTIONS}, seeds=seeds)
 
 
 if __name__ == "__main__":
