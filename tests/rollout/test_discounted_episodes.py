@@ -13,9 +13,9 @@ def test_a_reward_of_one_each_step_is_a_geometric_sum() -> None:
 
     def run(discount: float):
         policy = Random(cartpole.spec.action)
-        return jax.jit(
-            lambda key: traced_episodes(policy, cartpole, key, episodes=5, longest=500, discount=discount)
-        )(jax.random.key(0))
+        return jax.jit(lambda key: traced_episodes(policy, cartpole, key, episodes=5, longest=500, discount=discount))(
+            jax.random.key(0)
+        )
 
     plain, discounted = run(1.0), run(0.9)
     np.testing.assert_array_equal(plain.returns, plain.lengths)

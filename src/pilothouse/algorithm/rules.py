@@ -64,10 +64,11 @@ def advantages(
         rows: Batch = parts[rollout]
         states = jax.vmap(jax.vmap(lambda obs: estimate(parts, obs)))
         now = rows["value"] if "value" in rows else states(rows.obs)
-        if value_after is None:
+        following = value_after
+        if following is None:
             after = states(rows.next_obs)
         else:
-            after = jax.vmap(jax.vmap(lambda row: value_after(parts, row)))(rows)
+            after = jax.vmap(jax.vmap(lambda row: following(parts, row)))(rows)
         gae = jax.vmap(
             lambda reward, v, w, over, cut: generalised_advantages(reward, v, w, over, cut, discount=discount, lam=lam),
             in_axes=1,

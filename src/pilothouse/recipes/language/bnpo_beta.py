@@ -50,8 +50,18 @@ def bnpo_beta(
 ) -> Algorithm:
     loss = terms(evaluate_tokens("policy"), (clipped(clip, normalise=False), 1.0), name="bnpo")
     compare = in_turn(less_group_mean(tries), over_beta_density(tries), mean_over_tokens_then_sequences)
-    sizes = {"prompts": prompts, "tries": tries, "pretraining": pretraining, "width": width, "layers": layers}
-    return from_groups(spec, loss, compare, lr=lr, epochs=epochs, **sizes)
+    return from_groups(
+        spec,
+        loss,
+        compare,
+        lr=lr,
+        prompts=prompts,
+        tries=tries,
+        pretraining=pretraining,
+        width=width,
+        layers=layers,
+        epochs=epochs,
+    )
 
 
 SIZES = {"prompts": 16, "tries": 8, "pretraining": 200, "width": 32, "layers": 2}
@@ -71,7 +81,7 @@ def measure(seeds: Sequence[int]) -> Measured:
     loss = terms(evaluate_tokens("policy"), (clipped(0.2, normalise=False), 1.0), name="bnpo")
     values, diverged = {}, {}
     for arm, settings in ARMS.items():
-        made = from_groups(source.spec, loss, RULES[arm], **settings, **SIZES)
+        made = from_groups(source.spec, loss, RULES[arm], lr=settings["lr"], **SIZES)  # pyright: ignore[reportArgumentType]
         run = learn(made, source, steps=SIZES["pretraining"] + UPDATES, seeds=seeds, episodes=0, evaluations=LOOKS)
         late = [look.metrics for look in run.looks if look.step > SIZES["pretraining"] + UPDATES / 2]
         values[arm] = np.mean([metrics["episode/return"] for metrics in late], axis=0)

@@ -51,8 +51,17 @@ def opo(
     layers: Count = 4,
 ) -> Algorithm:
     compare = in_turn(less_length_weighted_mean(tries), mean_over_tokens)
-    sizes = {"prompts": prompts, "tries": tries, "pretraining": pretraining, "width": width, "layers": layers}
-    return from_groups(spec, PLAIN, compare, lr=lr, **sizes)
+    return from_groups(
+        spec,
+        PLAIN,
+        compare,
+        lr=lr,
+        prompts=prompts,
+        tries=tries,
+        pretraining=pretraining,
+        width=width,
+        layers=layers,
+    )
 
 
 SIZES = {"prompts": 16, "tries": 8, "pretraining": 200, "width": 32, "layers": 2}
@@ -71,7 +80,7 @@ def measure(seeds: Sequence[int]) -> Measured:
     source = WorldSource("arithmetic", world("arithmetic", digits=1, operations="+"))
     values, diverged = {}, {}
     for arm, settings in ARMS.items():
-        made = from_groups(source.spec, PLAIN, RULES[arm], **settings, **SIZES)
+        made = from_groups(source.spec, PLAIN, RULES[arm], lr=settings["lr"], **SIZES)  # pyright: ignore[reportArgumentType]
         run = learn(made, source, steps=SIZES["pretraining"] + UPDATES, seeds=seeds, episodes=0, evaluations=LOOKS)
         last = [look.metrics for look in run.looks if look.step > SIZES["pretraining"] + UPDATES * (1 - 1 / LOOKS)]
         values[f"{arm} success"] = np.mean([metrics["episode/return"] for metrics in last], axis=0)

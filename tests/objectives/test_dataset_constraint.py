@@ -1,0 +1,51 @@
+"""Being held to the nearest pair in the data."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pilothouse.core.batch import Batch
+from pilothouse.networks.distributions import Deterministic
+from pilothouse.objectives.dataset_constraint import nearest_action, td3_near_data
+
+OBS, ACTION = jnp.array([[0.0], [1.0]]), jnp.array([[0.5], [-0.5]])
+
+
+def test_the_nearest_pair_by_hand() -> None:
+    # From (0, -0.4): squared distance beta^2 0 + 0.81 to the first, beta^2 + 0.01 to the second.
+    query = jnp.array([[0.0]]), jnp.array([[-0.4]])
+    np.testing.assert_allclose(nearest_action(OBS, ACTION, *query, beta=2.0), [[0.5]])  # 0.81 < 4.01
+    np.testing.assert_allclose(nearest_action(OBS, ACTION, *query, beta=0.5), [[-0.5]])  # 0.81 > 0.26
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 10_000), st.floats(0, 5))
+def test_it_is_what_a_slow_search_finds(seed: int, beta: float) -> None:
+    draw = np.random.default_rng(seed)
+    data_obs, data_action = draw.normal(size=(30, 3)).astype("f4"), draw.uniform(-1, 1, (30, 2)).astype("f4")
+    obs, action = draw.normal(size=(5, 3)).astype("f4"), draw.uniform(-1, 1, (5, 2)).astype("f4")
+    found = np.asarray(nearest_action(*map(jnp.asarray, (data_obs, data_action, obs, action)), beta=beta))
+    for row in range(5):
+        apart = ((beta * (data_obs - obs[row])) ** 2).sum(1) + ((data_action - action[row]) ** 2).sum(1)
+        got = apart[(data_action == found[row]).all(1)].min()
+        assert got <= apart.min() + 1e-4
+
+
+def test_the_loss_by_hand_and_which_way_it_pulls() -> None:
+    batch = Batch(obs=jnp.array([[0.0]]), action=jnp.array([[-1.0]]), reward=jnp.zeros(1))
+
+    def loss(at: jax.Array) -> jax.Array:
+        parts = {
+            "data": Batch(obs=OBS, action=ACTION),
+            "actor": lambda obs: Deterministic(at[None]),
+            "critic": lambda obs, action: jnp.stack([2.0 * action[0] + 4.0, jnp.zeros(())]),
+        }
+        return td3_near_data(2.5, 2.0)(parts, batch, jax.random.key(0))[0]
+
+    # Action 0.1, nearest data action 0.5 (not the batch's own -1): error 0.16; q = 4.2, so 2.5 * 4.2 / 4.2 = 2.5.
+    value, gradient = jax.value_and_grad(loss)(jnp.float32(0.1))
+    np.testing.assert_allclose(value, 0.16 - 2.5, rtol=1e-5)
+    # d/da: 2 (0.1 - 0.5) - 2.5 * 2 / 4.2 = -0.8 - 1.19048
+    np.testing.assert_allclose(gradient, -0.8 - 5 / 4.2, rtol=1e-5)
