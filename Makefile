@@ -7,7 +7,7 @@ PYTHON ?= python3
 PYTEST_ARGS ?=
 export PYTHON
 
-.PHONY: help run test wheel-test lint format types imports examples docs oracles clean set-up
+.PHONY: help run test wheel-test bench lint format types imports examples docs oracles clean set-up
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## *(.*)/  \1\t\2/' | expand -t 14
@@ -23,6 +23,9 @@ test: set-up  ## set up and run the tests
 
 wheel-test: set-up  ## install the built wheel into an empty environment and use it there
 	@.venv/bin/python -m pytest tests/test_packaging.py -m slow
+
+bench: set-up  ## measure beside peers, in turns, in environments of their own; ROWS="sac-sbx iql-d3rlpy" for some
+	@.venv/bin/python benchmarks/run.py $(ROWS)
 
 lint: set-up  ## ruff: rules and format
 	@.venv/bin/ruff check .
