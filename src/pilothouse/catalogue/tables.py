@@ -30,7 +30,7 @@ def papers_table(rows: Sequence[Row], *, stale: Collection[str] = (), width: int
     """One line a paper, then the counts. `stale`: keys whose records were measured with earlier parts."""
     verdicts = [verdict_in_words(row, stale=row["key"] in stale) for row in rows]
     fixed = [max([len(str(row[name])) for row in rows] + [6]) for name in ("key", "wing", "status")]
-    room = max(12, width - sum(fixed) - max(map(len, [*verdicts, "verdict"])) - 8)
+    room = max(10, width - sum(fixed) - max(map(len, [*verdicts, "verdict"])) - 8)
     cells = [
         (row["key"], _cut(row["title"], room), row["wing"], row["status"], verdict)
         for row, verdict in zip(rows, verdicts, strict=True)
@@ -39,11 +39,11 @@ def papers_table(rows: Sequence[Row], *, stale: Collection[str] = (), width: int
 
 
 def verdict_in_words(row: Row, *, stale: bool = False) -> str:
-    """Such as `shown (analogue)`; empty where nothing is measured."""
+    """Such as `shown (analogue)`, with a star where it was measured with earlier parts; empty where nothing is measured."""
     if row["verdict"] is None:
         return ""
     weak = ", underpowered" if row["underpowered"] else ""
-    return f"{row['verdict']} ({row['basis']}{weak})" + (", measured with earlier parts" if stale else "")
+    return f"{row['verdict']} ({row['basis']}{weak})" + (" *" if stale else "")
 
 
 def counts(rows: Sequence[Row], *, stale: Collection[str] = ()) -> str:
@@ -69,7 +69,7 @@ def counts(rows: Sequence[Row], *, stale: Collection[str] = ()) -> str:
     if weak := sum(bool(row["underpowered"]) for row in rows):
         lines.append(f"underpowered, so not counted as measured: {weak}")
     if stale:
-        lines.append(f"measured with earlier parts: {len(stale)} (pilothouse reproduce --stale)")
+        lines.append(f"* measured with earlier parts: {len(stale)} (pilothouse reproduce --stale)")
     return "\n".join(lines)
 
 

@@ -81,7 +81,7 @@ def measure(seeds: Sequence[int]) -> Measured:
     loss = terms(evaluate_tokens("policy"), (clipped(0.2, normalise=False), 1.0), name="bnpo")
     values, diverged = {}, {}
     for arm, settings in ARMS.items():
-        made = from_groups(source.spec, loss, RULES[arm], lr=settings["lr"], **SIZES)  # pyright: ignore[reportArgumentType]
+        made = from_groups(source.spec, loss, RULES[arm], **settings, **SIZES)  # pyright: ignore[reportArgumentType]
         run = learn(made, source, steps=SIZES["pretraining"] + UPDATES, seeds=seeds, episodes=0, evaluations=LOOKS)
         late = [look.metrics for look in run.looks if look.step > SIZES["pretraining"] + UPDATES / 2]
         values[arm] = np.mean([metrics["episode/return"] for metrics in late], axis=0)

@@ -80,7 +80,7 @@ def measure(seeds: Sequence[int]) -> Measured:
     source = WorldSource("arithmetic", world("arithmetic", digits=1, operations="+"))
     values, diverged = {}, {}
     for arm, settings in ARMS.items():
-        made = from_groups(source.spec, PLAIN, RULES[arm], lr=settings["lr"], **SIZES)  # pyright: ignore[reportArgumentType]
+        made = from_groups(source.spec, PLAIN, RULES[arm], **settings, **SIZES)  # pyright: ignore[reportArgumentType]
         run = learn(made, source, steps=SIZES["pretraining"] + UPDATES, seeds=seeds, episodes=0, evaluations=LOOKS)
         last = [look.metrics for look in run.looks if look.step > SIZES["pretraining"] + UPDATES * (1 - 1 / LOOKS)]
         values[f"{arm} success"] = np.mean([metrics["episode/return"] for metrics in last], axis=0)
