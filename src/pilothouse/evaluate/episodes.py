@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from pilothouse.core.errors import SettingError, SpaceError
-from pilothouse.core.spaces import Tokens
+from pilothouse.core.spaces import Box, DictSpace, Discrete, MultiDiscrete, Space, Tokens
 from pilothouse.policies.policy import Policy, Random
 from pilothouse.rollout.collect import act, fresh_carries
 from pilothouse.rollout.episodes import host_episodes, traced_episodes
@@ -56,15 +56,7 @@ def evaluate_policy(
     spec = place.spec
     if isinstance(policy, str):
         policy, name = Random(spec.action), policy
-    theirs = getattr(policy, "spec", None)
-    if theirs is not None and (_outline(theirs.obs), _outline(theirs.action)) != (
-        _outline(spec.obs),
-        _outline(spec.action),
-    ):
-        raise SpaceError(
-            f"The policy observes {_outline(theirs.obs)} and does {_outline(theirs.action)}; {place.name} shows "
-            f"{_outline(spec.obs)} and takes {_outline(spec.action)}. Evaluate it where it was learned."
-        )
+    check_policy_fits(policy, place)
     if isinstance(place, WorldSource):
         returns = _in_world(policy, place, episodes, HELD_OUT + seed)
     else:
@@ -82,8 +74,41 @@ def evaluate_policy(
     )
 
 
-def _outline(space: Any) -> str:
-    return f"{space.kind}{list(getattr(space, 'shape', ()))}" if space.kind != "Discrete" else f"Discrete({space.n})"
+def check_policy_fits(policy: Policy, place: WorldSource | SimulatorSource) -> None:
+    """Raises `SpaceError` where a policy that knows its spec observes or does other than this place shows and takes.
+
+    Bounds of observations may differ; those of actions may not.
+    """
+    theirs, ours = getattr(policy, "spec", None), place.spec
+    if theirs is None:
+        return
+    seen = isinstance(ours.action, Tokens) or _outline(theirs.obs) == _outline(ours.obs)
+    if not seen or _outline(theirs.action, bounds=True) != _outline(ours.action, bounds=True):
+        raise SpaceError(
+            f"The policy observes {_outline(theirs.obs)} and does {_outline(theirs.action, bounds=True)}; {place.name} "
+            f"shows {_outline(ours.obs)} and takes {_outline(ours.action, bounds=True)}. Use it where it was learned."
+        )
+
+
+def _outline(space: Space, *, bounds: bool = False) -> str:
+    """What must agree, in words: kinds, shapes, numbers of choices, and, if asked for, the bounds of boxes."""
+    match space:
+        case DictSpace():
+            return f"{{{', '.join(f'{name}: {_outline(inner, bounds=bounds)}' for name, inner in space.items)}}}"
+        case Discrete():
+            return f"Discrete({space.n})"
+        case MultiDiscrete():
+            return f"MultiDiscrete{list(space.nvec)}"
+        case Tokens():
+            return f"Tokens({space.vocabulary})"
+        case Box():
+            kind = "Box" if space.dtype == "float32" else f"Box of {space.dtype}"
+            return f"{kind}{list(space.shape)}" + (f" in {_range(space)}" if bounds else "")
+
+
+def _range(space: Box) -> str:
+    low, high = (np.unique(bound) if len(np.unique(bound)) == 1 else bound.ravel() for bound in space.bounds())
+    return f"[{', '.join(f'{x:g}' for x in low)}] to [{', '.join(f'{x:g}' for x in high)}]"
 
 
 def _in_world(policy: Policy, place: WorldSource, episodes: int, seed: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from pilothouse.core.errors import SettingError
 from pilothouse.data.dataset import Dataset
 from pilothouse.data.episodes import dataset_from_transitions
 from pilothouse.data.minari_write import write_minari
+from pilothouse.evaluate.episodes import check_policy_fits
 from pilothouse.policies.policy import Policy, Random
 from pilothouse.rollout.collect import act, begin, collect, fresh_carries
 from pilothouse.rollout.episodes import tasks_for
@@ -24,13 +25,15 @@ def record_policy(
     """Act for `steps` steps in one environment and write the Minari dataset `out` (…/NAME-vN); returns what was written."""
     if steps < 1:
         raise SettingError(f"steps={steps}; expected at least 1.")
+    if seed < 0:
+        raise SettingError(f"seed={seed}; expected at least 0.")
     if place.stack != 1:
         raise SettingError(
             f"This policy sees {place.stack} observations together; a dataset holds them one by one. "
             "Record a policy that was trained without --stack."
         )
-    if isinstance(policy, str):
-        policy = Random(place.spec.action)
+    policy = Random(place.spec.action) if isinstance(policy, str) else policy
+    check_policy_fits(policy, place)
     rows = (
         _in_world(policy, place, steps, seed)
         if isinstance(place, WorldSource)
