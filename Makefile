@@ -7,7 +7,7 @@ PYTHON ?= python3
 PYTEST_ARGS ?=
 export PYTHON
 
-.PHONY: help run test wheel-test bench lint format types imports examples docs oracles clean set-up
+.PHONY: help run test wheel-test bench bench-losses parity lint format types imports examples docs oracles clean set-up
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## *(.*)/  \1\t\2/' | expand -t 14
@@ -26,6 +26,12 @@ wheel-test: set-up  ## install the built wheel into an empty environment and use
 
 bench: set-up  ## measure beside peers, in turns, in environments of their own; ROWS="sac-sbx iql-d3rlpy" for some
 	@.venv/bin/python benchmarks/run.py $(ROWS)
+
+bench-losses: set-up  ## losses and gradients beside those of the peers, on the same weights and batch
+	@.venv/bin/python benchmarks/losses/run.py
+
+parity: set-up  ## returns beside peers, a seed at a time, resumable; about two hours in all
+	@.venv/bin/python benchmarks/parity.py $(ROWS)
 
 lint: set-up  ## ruff: rules and format
 	@.venv/bin/ruff check .
