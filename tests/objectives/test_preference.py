@@ -1,6 +1,8 @@
 """Losses from preference pairs."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +22,7 @@ from pilothouse.objectives.preference import (
     text_margin,
 )
 
+Loss = Callable[[jax.Array], jax.Array]
 MODEL = transformer(TransformerConfig(8, 16, 1, heads=2, key_value_heads=1, feedforward=16))(jax.random.key(0))
 
 
@@ -36,6 +39,39 @@ def test_identity_turns_back_beyond_its_margin_and_logistic_never_does(margin: f
     logistic = jax.grad(lambda m: logistic_preference_loss(m, beta=strength))(jnp.float32(margin))
     assert np.sign(identity) == np.sign(np.float32(2 * (np.float32(margin) - np.float32(1) / np.float32(2 * strength))))
     assert logistic <= 0
+
+
+def expected_loss(log_policy: jax.Array, log_reference: jax.Array, better: jax.Array, pairwise: Loss) -> jax.Array:
+    """Over pairs of actions drawn evenly, of which y is preferred to y' with probability `better[y, y']`."""
+    worth = jax.nn.log_softmax(log_policy) - log_reference
+    return jnp.mean(better * pairwise(worth[:, None] - worth[None]))
+
+
+@given(st.integers(0, 1000), st.floats(0.2, 3), st.booleans())
+def test_identity_is_least_at_the_closed_form_however_sure_the_preferences(seed: int, tau: float, sure: bool) -> None:
+    # The optimum of Azar et al. with preferences taken as they are is proportional to
+    # reference(y) exp(p(y is preferred) / tau), p the mean over what it is compared with, itself (1/2) included.
+    one, other = jax.random.split(jax.random.key(seed))
+    above = jnp.triu(jnp.round(jax.random.uniform(one, (4, 4))) if sure else jax.random.uniform(one, (4, 4)), 1)
+    better = above + jnp.tril(1 - above.T, -1) + 0.5 * jnp.eye(4)
+    reference = jax.nn.log_softmax(jax.random.normal(other, (4,)))
+    slope = jax.grad(lambda x: expected_loss(x, reference, better, partial(identity_preference_loss, tau=tau)))
+    np.testing.assert_allclose(slope(reference + better.mean(axis=1) / tau), 0, atol=1e-5 / tau)
+    assert np.abs(slope(reference - better.mean(axis=1) / tau)).max() > 1e-3  # nor is any other policy
+
+
+def test_logistic_is_least_at_a_finite_margin_only_where_preferences_are_in_doubt() -> None:
+    beta = 0.5
+
+    def slope(margin: float, p: float) -> float:
+        loss = lambda m: p * logistic_preference_loss(m, beta=beta) + (1 - p) * logistic_preference_loss(-m, beta=beta)  # noqa: E731
+        return float(jax.grad(loss)(jnp.float32(margin)))
+
+    # With p = 0.8, where sigmoid(beta m) = 0.8: m = log(4) / 0.5 = 2.7726.
+    assert slope(math.log(4) / beta, 0.8) == pytest.approx(0, abs=1e-6)
+    assert slope(2, 0.8) < 0 < slope(4, 0.8)
+    # With p = 1 it falls for ever, whatever beta: -beta sigmoid(-beta m), at m = 20 -0.5 / (1 + e^10) = -2.27e-5.
+    assert slope(20, 1.0) == pytest.approx(-2.27e-5, rel=1e-3)
 
 
 def test_left_padding() -> None:
