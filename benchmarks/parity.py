@@ -49,6 +49,8 @@ METHODS = {
     "bc": Method("BC", "d3rlpy", "d3rlpy", "peers/parity_d3rlpy.py", 20_000),
 }
 RECORDED_STEPS = 100_000
+TRIAL_STEPS, TRIAL_UPDATES = 1_050, 20
+"""Enough to see that everything runs: past the first episode, and past the steps before learning."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,12 @@ class Job:
     folder: Path = FOLDER / "parity"
     seeds: int = SEEDS
     episodes: int = EPISODES
-    steps: int | None = None
+    trial: bool = False
 
     def steps_of(self, method: str) -> int:
-        return self.steps or METHODS[method].steps
+        if self.trial:
+            return TRIAL_UPDATES if METHODS[method].offline else TRIAL_STEPS
+        return METHODS[method].steps
 
     def file(self, method: str, side: str, seed: int) -> Path:
         return self.results / f"{method}-{side}-{seed}.json"
@@ -116,7 +120,7 @@ def recorded(job: Job) -> str:
     if not arrays.exists():
         job.folder.mkdir(parents=True, exist_ok=True)
         print("recording the dataset", file=sys.stderr)
-        run("ours", "ours/parity.py", "record", job.steps or RECORDED_STEPS, job.folder)
+        run("ours", "ours/parity.py", "record", TRIAL_STEPS if job.trial else RECORDED_STEPS, job.folder)
     return str(np.load(arrays)["fingerprint"])
 
 
@@ -232,7 +236,6 @@ def main() -> int:
     parser.add_argument("method", nargs="*", help=f"all if none is given: {', '.join(METHODS)}")
     parser.add_argument("--report", action="store_true", help="learn nothing, only say what is there")
     parser.add_argument("--trial", metavar="FOLDER", help="a trial in this folder: 2 seeds, 1 episode, few steps")
-    parser.add_argument("--steps", type=int, default=2_100, help="steps of a trial")
     options = parser.parse_args()
     if unknown := [name for name in options.method if name not in METHODS]:
         print(f"error: no method {', '.join(unknown)}; there are {', '.join(METHODS)}", file=sys.stderr)
@@ -240,7 +243,7 @@ def main() -> int:
     job, methods = Job(), options.method or list(METHODS)
     if options.trial:
         place = Path(options.trial).resolve()
-        job = Job(place / "results", place, seeds=2, episodes=1, steps=options.steps)
+        job = Job(place / "results", place, seeds=2, episodes=1, trial=True)
     if not options.report:
         data = recorded(job) if any(METHODS[method].offline for method in methods) else None
         for seed in range(job.seeds):
