@@ -20,7 +20,7 @@ from pilothouse.algorithm.registry import load_recipe
 from pilothouse.algorithm.steps import Algorithm
 from pilothouse.core import trees
 from pilothouse.core.errors import CheckpointError, PilothouseError
-from pilothouse.core.spaces import Spec, from_json, to_json
+from pilothouse.core.spaces import Box, DictSpace, Space, Spec, from_json, to_json
 from pilothouse.policies.policy import Carry, Extra, Policy
 from pilothouse.train.checkpoint import latest
 from pilothouse.train.evaluation import in_source_units
@@ -28,6 +28,10 @@ from pilothouse.train.sources import Scaling
 from pilothouse.train.storage import StagedFolder, arrays_from_bytes, arrays_to_bytes, read_checked, read_json
 
 FORMAT = 1
+LARGEST = 2**26
+"""Entries of one observation or action at most: a manifest that asks for more is garbled."""
+GARBLED = (KeyError, IndexError, TypeError, AttributeError, ValueError, ArithmeticError, MemoryError, RecursionError)
+"""What rebuilding from a foreign manifest may run into."""
 
 
 class _Watched(Mapping[str, Any]):
@@ -122,7 +126,8 @@ def policy_folder(path: Path, seed: int | None = None) -> Path:
     if (path / "policy.safetensors").is_file():
         return path
     for root in (path, path.parent.parent):
-        found = sorted((root / "policy").glob("seed-*"), key=lambda p: int(p.name.split("-")[1]))
+        named = [p for p in (root / "policy").glob("seed-*") if p.name.removeprefix("seed-").isdecimal()]
+        found = sorted(named, key=lambda p: int(p.name.removeprefix("seed-")))
         if found:
             if seed is None:
                 return found[0]
@@ -139,31 +144,83 @@ def policy_folder(path: Path, seed: int | None = None) -> Path:
 def load(path: str | Path, *, seed: int | None = None) -> SavedPolicy:
     """Load a policy from a run, checkpoint or policy folder. Nothing is unpickled. Raises `CheckpointError`."""
     folder = policy_folder(Path(path), seed)
-    manifest = read_json(folder / "manifest.json", "policy manifest")
-    if not isinstance(manifest, dict) or manifest.get("kind") != "policy":
-        raise CheckpointError(f"{folder} is not a policy of pilothouse. Give a run folder or a policy folder.")
-    if not isinstance(manifest.get("format"), int) or manifest["format"] > FORMAT:
-        raise CheckpointError(
-            f"{folder} has policy format {manifest.get('format')}; this version reads up to {FORMAT}. Upgrade pilothouse."
-        )
+    manifest = _manifest(folder)
     arrays = arrays_from_bytes(read_checked(folder, "policy.safetensors", manifest), folder / "policy.safetensors")
     try:
-        spec = Spec(from_json(manifest["spec"]["obs"]), from_json(manifest["spec"]["action"]))
+        spec = _spec(manifest["spec"])
         bound = load_recipe(manifest["recipe"])(**manifest["settings"])
-        scaling = Scaling(
-            *(None if v is None else tuple(v) for v in (manifest["scaling"]["mean"], manifest["scaling"]["std"]))
-        )
-        stack = int(manifest.get("stack", 1))
+        scaling, stack = _scaling(manifest["scaling"], spec), _whole("stack", manifest.get("stack", 1))
         algorithm = bound.build(spec.unit())
         shapes = jax.eval_shape(lambda key: init_parts(algorithm, key), jax.random.key(0))
         parts = _fill({name: shapes[name] for name in manifest["parts"]}, arrays, folder)
-    except (KeyError, TypeError, AttributeError) as fault:
-        raise CheckpointError(f"The manifest of {folder} lacks or garbles {fault}. Save the policy again.") from fault
+        policy = in_source_units(algorithm.acts(parts), spec, scaling)
+    except CheckpointError:
+        raise
     except PilothouseError as fault:
-        if isinstance(fault, CheckpointError):
-            raise
         raise CheckpointError(f"The policy {folder} cannot be rebuilt: {fault}") from fault
-    return SavedPolicy(in_source_units(algorithm.acts(parts), spec, scaling), spec, bound.name, stack)
+    except GARBLED as fault:
+        raise CheckpointError(
+            f"The manifest of {folder} lacks or garbles something ({type(fault).__name__}: {_brief(fault)}). "
+            "Save the policy again."
+        ) from fault
+    return SavedPolicy(policy, spec, bound.name, stack)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest = read_json(folder / "manifest.json", "policy manifest")
+    except RecursionError as fault:
+        raise CheckpointError(f"The policy manifest {folder}/manifest.json is nested without end.") from fault
+    if not isinstance(manifest, dict) or manifest.get("kind") != "policy":
+        raise CheckpointError(f"{folder} is not a policy of pilothouse. Give a run folder or a policy folder.")
+    version = manifest.get("format")
+    if type(version) is not int or not 1 <= version <= FORMAT:
+        raise CheckpointError(
+            f"{folder} has policy format {_brief(version)}; this version reads up to {FORMAT}. Upgrade pilothouse."
+        )
+    if not isinstance(manifest.get("checksums"), dict):
+        raise CheckpointError(f"The manifest of {folder} holds no checksums. Save the policy again.")
+    return manifest
+
+
+def _spec(described: Mapping[str, Any]) -> Spec:
+    """The spec, with no box that is not of numbers, whose bounds do not fit, or that is too large to be meant."""
+    spec = Spec(from_json(described["obs"]), from_json(described["action"]))
+    waiting: list[Space] = [spec.obs, spec.action]
+    while waiting:
+        space = waiting.pop()
+        if isinstance(space, DictSpace):
+            waiting += [inner for _, inner in space.items]
+        elif isinstance(space, Box):
+            # A negative length among the shape could make a small size of large ones.
+            if min(space.shape, default=1) < 0 or space.size > LARGEST or np.dtype(space.dtype).kind not in "fiub":
+                raise ValueError(f"a box of shape {space.shape} and dtype {space.dtype}")
+            space.bounds()
+    return spec
+
+
+def _scaling(given: Mapping[str, Any], spec: Spec) -> Scaling:
+    """Mean and deviation, both or neither, one number for each entry of a flat box."""
+    mean, std = (None if given[name] is None else np.asarray(given[name], np.float64) for name in ("mean", "std"))
+    if mean is None and std is None:
+        return Scaling()
+    if mean is None or std is None or not (mean.shape == std.shape == getattr(spec.obs, "shape", None)):
+        raise ValueError("scaling is not one mean and one deviation for each entry of the observation")
+    if not (np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
+        raise ValueError("scaling holds a mean that is not finite, or a deviation that is not above 0")
+    return Scaling(tuple(mean.tolist()), tuple(std.tolist()))
+
+
+def _whole(name: str, value: Any) -> int:
+    if type(value) is not int or value < 1:
+        raise ValueError(f"{name}={value!r} is no whole number from 1")
+    return value
+
+
+def _brief(value: Any) -> str:
+    """At most 120 characters on one line: what stands in a foreign file may be anything."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= 120 else f"{text[:117]}..."
 
 
 def _fill(shapes: dict[str, Any], arrays: Mapping[str, np.ndarray], folder: Path) -> dict[str, PyTree]:
