@@ -6,6 +6,8 @@ from typing import Any, NoReturn
 from pilothouse import __version__
 from pilothouse.core.errors import SettingError, nearest, unknown
 
+POLICY = "a run, a checkpoint, a policy folder, or `random`"
+
 
 class Parser(argparse.ArgumentParser):
     """Raises `PilothouseError`s in place of printing usage: one clear line, exit 2."""
@@ -48,7 +50,7 @@ def make_parser() -> Parser:
     _data(commands)
     _catalogue(commands)
     report = _command(commands, "report", "write the report page of a run")
-    report.add_argument("run", metavar="RUN")
+    report.add_argument("run", metavar="RUN", help="a run folder")
     return parser
 
 
@@ -66,8 +68,8 @@ def _place(command: Parser) -> None:
 
 def _quickstart(commands: Any) -> None:
     command = _command(commands, "quickstart", "learn online, record, learn offline, compare, report: the main job")
-    command.add_argument("--out", metavar="DIR")
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--out", metavar="DIR", help="run folder (runs/quickstart-<environment>-<n>)")
+    command.add_argument("--seed", type=int, default=0, help="of the first run (0)")
 
 
 def _train(commands: Any) -> None:
@@ -85,29 +87,40 @@ def _train(commands: Any) -> None:
     )
     command.add_argument("--episodes", type=int, help="held-out episodes at every look (20; 0 for none)")
     command.add_argument("--out", metavar="DIR", help="run folder (runs/<recipe>-<source>-<n>)")
-    command.add_argument("--resume", action="store_true")
-    command.add_argument("--overwrite", action="store_true")
-    command.add_argument("--set", dest="settings", metavar="k=v", nargs="+", action="extend", default=[])
+    command.add_argument(
+        "--resume", action="store_true", help="go on from the last checkpoint in --out, if there is one"
+    )
+    command.add_argument("--overwrite", action="store_true", help="empty --out first")
+    command.add_argument(
+        "--set",
+        dest="settings",
+        metavar="k=v",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="settings of the recipe; `show RECIPE` lists them",
+    )
     command.add_argument("--config", metavar="FILE", help="the config.json of a run, for what is not given here")
-    command.add_argument("--device", choices=("cpu", "gpu"))
-    command.add_argument("--track", choices=("tensorboard", "wandb"), nargs="+", default=[])
+    command.add_argument("--device", choices=("cpu", "gpu"), help="where to compute (what JAX finds)")
+    trackers = ("tensorboard", "wandb")
+    command.add_argument("--track", choices=trackers, nargs="+", default=[], help="write metrics there too")
 
 
 def _evaluate(commands: Any) -> None:
     command = _command(commands, "evaluate", "measure a policy on held-out episodes")
-    command.add_argument("policy", metavar="POLICY", help="a run, a policy folder, or `random`")
+    command.add_argument("policy", metavar="POLICY", help=POLICY)
     _place(command)
-    command.add_argument("--episodes", type=int, default=20)
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--episodes", type=int, default=20, help="how many episodes (20)")
+    command.add_argument("--seed", type=int, default=0, help="of the episodes (0)")
 
 
 def _record(commands: Any) -> None:
     command = _command(commands, "record", "record a policy's experience as a Minari dataset")
-    command.add_argument("policy", metavar="POLICY")
+    command.add_argument("policy", metavar="POLICY", help=POLICY)
     _place(command)
-    command.add_argument("--steps", type=int, required=True)
-    command.add_argument("--seed", type=int, default=0)
-    command.add_argument("--out", metavar="PATH", required=True, help="ends in NAME-vN")
+    command.add_argument("--steps", type=int, required=True, help="how many environment steps")
+    command.add_argument("--seed", type=int, default=0, help="of the episodes (0)")
+    command.add_argument("--out", metavar="PATH", required=True, help="the dataset's folder; ends in NAME-vN")
 
 
 def _data(commands: Any) -> None:
@@ -121,13 +134,13 @@ def _data(commands: Any) -> None:
 
 def _catalogue(commands: Any) -> None:
     papers = _command(commands, "papers", "list the literature, with what is built and measured")
-    papers.add_argument("--wing", metavar="W")
+    papers.add_argument("--wing", metavar="W", help="only this wing")
     show = _command(commands, "show", "show a method: paper, settings, parts, claim, record")
     show.add_argument("name", metavar="NAME")
     reproduce = _command(commands, "reproduce", "measure the claims of methods and write their records")
     reproduce.add_argument("names", metavar="NAME", nargs="*")
-    reproduce.add_argument("--all", action="store_true", dest="everything")
+    reproduce.add_argument("--all", action="store_true", dest="everything", help="every claim there is")
     reproduce.add_argument("--stale", action="store_true", help="those measured with earlier parts")
-    reproduce.add_argument("--seeds", type=int)
+    reproduce.add_argument("--seeds", type=int, help="how many (as many as the claim says)")
     reproduce.add_argument("--seed", type=int, help="new seeds from here, into --out, never over the record")
-    reproduce.add_argument("--out", metavar="DIR")
+    reproduce.add_argument("--out", metavar="DIR", help="where the records go (./reproductions)")

@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,9 +13,11 @@ from pilothouse.train.storage import explain
 
 @runtime_checkable
 class Tracker(Protocol):
-    """Somewhere that metrics go besides the run folder."""
+    """Somewhere that metrics go besides the run folder. It is made when it can be used, or says why it cannot."""
 
-    def write(self, step: int, seed: int, values: Mapping[str, float]) -> None: ...
+    def write(self, step: int, seed: int, values: Mapping[str, float]) -> None:
+        """What is finite among the metrics of one seed at one step."""
+        ...
 
     def close(self) -> None: ...
 
@@ -68,20 +70,18 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 class TensorBoard:
-    """Scalars for TensorBoard, one writer a seed."""
+    """Scalars for TensorBoard, one event file a seed under `tensorboard/` of the run folder."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, seeds: Sequence[int]):
         try:
-            from tensorboardX import SummaryWriter  # pyright: ignore[reportMissingImports]
+            from tensorboard.summary import Writer  # pyright: ignore[reportMissingImports]
         except ImportError as missing:
             raise MissingExtraError("Tracking to TensorBoard", "tensorboard") from missing
-        self._folder, self._make, self._writers = folder, SummaryWriter, {}
+        self._writers = {seed: Writer(str(folder / "tensorboard" / f"seed-{seed}")) for seed in seeds}
 
     def write(self, step: int, seed: int, values: Mapping[str, float]) -> None:
-        writer = self._writers.setdefault(seed, None) or self._make(str(self._folder / f"seed-{seed}"))
-        self._writers[seed] = writer
         for name, value in values.items():
-            writer.add_scalar(name, value, step)
+            self._writers[seed].add_scalar(name, value, step)
 
     def close(self) -> None:
         for writer in self._writers.values():
@@ -89,21 +89,28 @@ class TensorBoard:
 
 
 class WeightsAndBiases:
-    """Scalars for W&B, one run a seed, grouped under the run folder's name."""
+    """Scalars for W&B, one run a seed, grouped under the run folder's name. `WANDB_MODE=offline` needs no account."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, seeds: Sequence[int]):
         try:
             import wandb  # pyright: ignore[reportMissingImports]
         except ImportError as missing:
             raise MissingExtraError("Tracking to W&B", "wandb") from missing
-        self._folder, self._wandb, self._runs = folder, wandb, {}
+        shared: dict[str, Any] = {
+            "project": "pilothouse",
+            "group": folder.name,
+            "dir": str(folder),
+            "reinit": "create_new",
+        }
+        shared["settings"] = wandb.Settings(silent=True, console="off")
+        try:
+            self._runs = {seed: wandb.init(name=f"{folder.name}-seed-{seed}", **shared) for seed in seeds}
+        except wandb.Error as fault:
+            raise SettingError(
+                f"W&B does not begin: {fault} Or keep it on this machine: WANDB_MODE=offline."
+            ) from fault
 
     def write(self, step: int, seed: int, values: Mapping[str, float]) -> None:
-        if seed not in self._runs:
-            name = f"{self._folder.name}-seed-{seed}"
-            self._runs[seed] = self._wandb.init(
-                project="pilothouse", group=self._folder.name, name=name, dir=str(self._folder), reinit="create_new"
-            )
         self._runs[seed].log(dict(values), step=step)
 
     def close(self) -> None:
@@ -111,10 +118,10 @@ class WeightsAndBiases:
             run.finish()
 
 
-def trackers(names: tuple[str, ...], folder: Path) -> list[Tracker]:
-    """The trackers of these names: `tensorboard`, `wandb`."""
+def trackers(names: Sequence[str], folder: Path, seeds: Sequence[int]) -> list[Tracker]:
+    """The trackers of these names (`tensorboard`, `wandb`), ready to write."""
     known = {"tensorboard": TensorBoard, "wandb": WeightsAndBiases}
     for name in names:
         if name not in known:
             raise SettingError(f"Unknown tracker {name!r}; expected one of {', '.join(known)}.")
-    return [known[name](folder) for name in names]
+    return [known[name](folder, seeds) for name in dict.fromkeys(names)]

@@ -4,6 +4,7 @@ config.json   metrics.jsonl   checkpoints/   replay/   policy/seed-<s>/
 """
 
 import fcntl
+import math
 import platform
 import shutil
 import signal
@@ -250,7 +251,7 @@ class _Folder:
         self.plan, self.tell = plan, tell
         self.replay = ReplayFiles(folder / "replay")
         self.metrics = MetricsFile(folder / "metrics.jsonl")
-        self.trackers = trackers(track, folder)
+        self.track, self.trackers = track, []
         self.began = time.perf_counter()
         self.before = 0.0
         self.final: dict[str, Any] = {}
@@ -263,16 +264,21 @@ class _Folder:
         elif stored is not None:
             self.metrics.cut(0)
             shutil.rmtree(self.folder / "replay", ignore_errors=True)
+        unfinished = self.session.machine.done < self.plan.cycles
+        if unfinished:
+            self.trackers = trackers(self.track, self.folder, self.session.machine.lanes.seeds)
         write_json(self.folder / "config.json", config)
-        if self.session.machine.done >= self.plan.cycles:
+        if not unfinished:
             self._save_policies(missing=True)  # it may have been killed between the last checkpoint and the policies
             self.tell(f"{self.folder}: already finished.")
             return self._finished()
-        with _Interrupts() as interrupts:
-            self._interrupts = interrupts
-            self.session.run(self.plan, self._at_border)
-        for tracker in self.trackers:
-            tracker.close()
+        try:
+            with _Interrupts() as interrupts:
+                self._interrupts = interrupts
+                self.session.run(self.plan, self._at_border)
+        finally:
+            for tracker in self.trackers:
+                tracker.close()
         self._save_policies()
         if self.session.diverged().all():
             raise NonFiniteError(
@@ -307,7 +313,7 @@ class _Folder:
                 {**line, "timing": {"seconds": self.before + time.perf_counter() - self.began, "window": look.seconds}}
             )
             for tracker in self.trackers:
-                tracker.write(look.step, seed, values)
+                tracker.write(look.step, seed, {name: v for name, v in values.items() if math.isfinite(v)})
         self.metrics.append(lines)
         if look.returns is not None:
             self.final = {"returns": look.returns.tolist()}
