@@ -8,9 +8,8 @@ Random keys: the key of a step is the seed's key folded by cycle, by the step's 
 """
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -19,7 +18,20 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, PRNGKeyArray, PyTree
 
-from pilothouse.algorithm.steps import Algorithm, Collect, Fit, Objective, Repeat, Rule, Stage, Step, copy_of
+from pilothouse.algorithm.steps import (
+    Algorithm,
+    Collect,
+    Fit,
+    Objective,
+    Repeat,
+    Rule,
+    Stage,
+    Step,
+    copy_of,
+    trained_parts,
+    walk,
+)
+from pilothouse.algorithm.wiring import View, check_names, written_by
 from pilothouse.core import trees
 from pilothouse.core.aliases import Aux, Parts
 from pilothouse.core.batch import Batch
@@ -69,21 +81,17 @@ class Context:
         key = jax.random.fold_in(at(self.key, self.clock["cycle"]), zlib.crc32(f"{self.stage}/{address}".encode()))
         return at(key, *rounds)
 
-    def view(self, parts: Parts) -> dict[str, PyTree]:
-        """What steps read: the parts, the fixed data, and the clock."""
-        return {**self.fixed, **parts, "clock": self.clock}
+    def view(self, parts: Parts, reader: str) -> View:
+        """What a step reads: the parts, the fixed data, and the clock. `reader` is who is blamed for a misspelt name."""
+        return View({**self.fixed, **parts, "clock": self.clock}, reader)
+
+    def before(self, address: str, rounds: tuple[Array | int, ...]) -> "Context":
+        """This context with the clock as a step finds it: moved on by the updates of the steps before."""
+        done = updates_before(self.algorithm.stages[self.stage].cycle, address, rounds)
+        return replace(self, clock={**self.clock, "updates": self.clock["updates"] + done})
 
 
 # ---------------------------------------------------------------------------------------------------------------- init
-
-
-def walk(steps: tuple[Step, ...], prefix: str = "") -> Iterator[tuple[str, Step]]:
-    """Every step of a cycle with its address, depth first; `Repeat` itself included."""
-    for index, step in enumerate(steps):
-        address = f"{prefix}{index}"
-        yield address, step
-        if isinstance(step, Repeat):
-            yield from walk(step.steps, f"{address}.")
 
 
 def step_at(steps: tuple[Step, ...], address: str) -> Step:
@@ -102,11 +110,6 @@ def objectives_of(algorithm: Algorithm) -> list[tuple[str, Objective]]:
         if isinstance(step, Fit)
         for index, objective in enumerate(step.objectives)
     ]
-
-
-def trained_parts(stage: Stage) -> tuple[str, ...]:
-    """The parts that some fit of this stage trains."""
-    return tuple(dict.fromkeys(name for _, step in walk(stage.cycle) if isinstance(step, Fit) for name in step.trains))
 
 
 def init_parts(algorithm: Algorithm, key: PRNGKeyArray, adopt: Mapping[str, PyTree] | None = None) -> dict[str, PyTree]:
@@ -174,16 +177,19 @@ def init(
 ) -> State:
     """The state before the first cycle: parts, worlds at the start of an episode, optimiser state.
 
-    `hosts` says how many environments each host world has.
+    `hosts` says how many environments each host world has. Raises `WiringError` for a misspelt name; names of worlds
+    and of fixed data can be checked only if those are given.
     """
+    known = None if worlds is None and hosts is None else {*(worlds or ()), *(hosts or ())}
+    check_names(algorithm, fixed, known)
     parts = init_parts(algorithm, named(key, "parts"), adopt)
-    view = {**(fixed or {}), **parts}
+    view = View({**(fixed or {}), **parts}, "The policy of a Collect")
     parts |= {
         name: value
         for name, value in init_worlds(algorithm, view, worlds or {}, named(key, "worlds")).items()
         if name not in parts
     }
-    view = {**view, **parts}
+    view = View({**view, **parts}, view.reader)
     parts |= trees.strengthen(init_host_carries(algorithm, view, hosts or {}, named(key, "carries")))
     opt: dict[str, PyTree] = {}
     for stage in algorithm.stages:
@@ -193,11 +199,20 @@ def init(
     return State(parts, opt)
 
 
-def start_stage(algorithm: Algorithm, stage: Stage, state: State) -> State:
-    """A stage with an optimiser of its own begins with fresh optimiser state; any other goes on with what there is."""
-    if stage.optimizer is None:
-        return state
-    return State(state.parts, {**state.opt, **init_optimizers(algorithm, stage, state.parts)})
+def restarted(algorithm: Algorithm, number: int) -> tuple[str, ...]:
+    """The parts whose optimiser state begins anew with this stage.
+
+    All that it trains, if it has an optimiser of its own; else those whose state an earlier stage's own one left behind.
+    """
+    own = {name: stage.optimizer for stage in algorithm.stages[:number] for name in trained_parts(stage)}
+    stage = algorithm.stages[number]
+    return tuple(name for name in trained_parts(stage) if stage.optimizer is not None or own.get(name) is not None)
+
+
+def start_stage(algorithm: Algorithm, number: int, state: State) -> State:
+    """The state as this stage takes it over: optimiser state anew where `restarted` says so, all else as it was."""
+    fresh, made = restarted(algorithm, number), init_optimizers(algorithm, algorithm.stages[number], state.parts)
+    return State(state.parts, {**state.opt, **{name: made[name] for name in fresh}})
 
 
 # ------------------------------------------------------------------------------------------------------------- counting
@@ -221,8 +236,22 @@ def updates_in(steps: tuple[Step, ...], view: Parts | None = None) -> int:
     return total
 
 
+def updates_before(steps: tuple[Step, ...], address: str, rounds: tuple[Array | int, ...] = ()) -> Array | int:
+    """Gradient updates of a cycle before the step at this address, in this round of each `Repeat` around it."""
+    head, _, rest = address.partition(".")
+    done: Array | int = updates_in(steps[: int(head)])
+    step = steps[int(head)]
+    if not (rest and isinstance(step, Repeat)):
+        return done
+    earlier = rounds[0] * updates_in(step.steps) if step.until is None else 0
+    return done + earlier + updates_before(step.steps, rest, rounds[1:])
+
+
 def env_steps_in(steps: tuple[Step, ...], environments: Mapping[str, int]) -> int:
-    """Environment steps in one cycle, over the named worlds; steps in worlds made of parts are thought, not lived."""
+    """Environment steps in one cycle, over the named worlds; steps in worlds made of parts are thought, not lived.
+
+    All `times` rounds of a `Repeat … until` count: a budget, which the run may leave in part unused.
+    """
     total = 0
     for step in steps:
         if isinstance(step, Collect) and isinstance(step.world, str):
@@ -260,7 +289,7 @@ def put(parts: Parts, into: str, rows: Batch) -> dict[str, PyTree]:
 
 def run_collect(step: Collect, parts: dict, context: Context, address: str, key: PRNGKeyArray) -> tuple[dict, Sums]:
     """Act in a JAX world, into a store or a scratch name."""
-    view = context.view(parts)
+    view = context.view(parts, f"Collect (step {address})")
     if isinstance(step.world, str):
         source = context.worlds[step.world]
         world, environments = source.world, step.environments or source.environments
@@ -286,16 +315,38 @@ def checked_writes(rule: Rule, written: Mapping[str, PyTree]) -> dict[str, PyTre
     return dict(written)
 
 
-def run_rule(rule: Rule, parts: dict, context: Context, key: PRNGKeyArray) -> dict:
-    """A rule as a step of the cycle."""
-    return {**parts, **checked_writes(rule, rule.change(context.view(parts), None, {}, key))}
+def same_form(rule: str, name: str, old: PyTree, new: PyTree) -> PyTree:
+    """The new value in the old one's types; raises `WiringError` if a rule changed a part's structure or shapes."""
+    if jax.tree.structure(old) != jax.tree.structure(new):
+        raise WiringError(f"Rule {rule!r} returned {name!r} with another structure. Keep the structure that was made.")
+    for (path, before), after in zip(trees.named_leaves(old).items(), jax.tree.leaves(new), strict=True):
+        if jnp.shape(before) != jnp.shape(after):
+            where = f"{name}/{path}" if path else name
+            raise WiringError(
+                f"Rule {rule!r} returned {where} of shape {jnp.shape(after)}; it was {jnp.shape(before)}. "
+                "Keep arrays of fixed capacity, and a count beside them."
+            )
+    return jax.tree.map(lambda before, after: jnp.asarray(after).astype(before.dtype), old, new)
+
+
+def run_rule(rule: Rule, parts: dict, opt: dict, context: Context, key: PRNGKeyArray) -> dict:
+    """A rule as a step of the cycle. In a frozen lane it moves scratch only."""
+    view = context.view(parts, f"Rule {rule.label!r}")
+    written = checked_writes(rule, rule.change(view, None, {}, key))
+    frozen = (opt[FAULTS] >= 0).any()
+    for name in written:
+        if name in context.algorithm.parts:
+            new = same_form(rule.label, name, parts[name], written[name])
+            written[name] = trees.where(frozen, parts[name], new)
+    return {**parts, **written}
 
 
 def run_fit(
     fit: Fit, parts: dict, opt: dict, context: Context, address: str, key: PRNGKeyArray
 ) -> tuple[dict, dict, Sums]:
     """All updates of a fit, scanned. Carries only what the fit writes; the rest is closed over."""
-    tickets = fit.batches.plan(context.view(parts), named(key, "plan"), fit.times)
+    sampler = f"The sampler of fit {address}"
+    tickets = fit.batches.plan(context.view(parts, sampler), named(key, "plan"), fit.times)
     written = dict.fromkeys((*fit.trains, *fit.batches.writes, *(name for rule in fit.after for name in rule.writes)))
     carried = {name: parts[name] for name in written if name in parts}
     carried_opt = {name: opt[name] for name in (*fit.trains, FAULTS)}
@@ -317,7 +368,9 @@ def run_fit(
     else:
         missing = [name for name in written if name not in parts]
         if missing:
-            raise WiringError(f"A fit writes {missing} which no earlier step made. Declare them in `parts=`.")
+            raise WiringError(
+                f"A fit writes {missing} which no earlier step made.{nearest(missing[0], parts)} Declare them in `parts=`."
+            )
         start = (carried, carried_opt, jnp.zeros((), jnp.int32))
         (carried, carried_opt, _), stacked = jax.lax.scan(one, start, tickets)
         sums = jax.tree.map(lambda x: x.sum(axis=0), stacked)
@@ -332,56 +385,72 @@ def _first_objective(context: Context, address: str) -> int:
 def _update(
     fit: Fit, parts: dict, opt: dict, context: Context, ticket: PyTree, first: int, key: PRNGKeyArray
 ) -> tuple[dict, dict, Sums]:
-    """One update: take, differentiate, step the optimisers, run the rules after."""
-    view = context.view(parts)
-    batch, settled = fit.batches.take(view, ticket, named(key, "take"))
+    """One update: take, differentiate, step the optimisers, run the rules after. Nothing after a fault but the taking."""
+    batch, settled = fit.batches.take(context.view(parts, "A sampler"), ticket, named(key, "take"))
     parts = {**parts, **settled}
-    view = context.view(parts)
+    view = context.view(parts, "A fit")
     loss_key = named(key, "loss")
     grads, losses, aux = gradients(fit, view, batch, loss_key)
-
-    stage = context.algorithm.stages[context.stage]
     finite = jnp.isfinite(losses)
     healthy = finite.all() & trees.all_finite(grads) & (opt[FAULTS] < 0).all()
 
-    def value_fn(name: str, rest: PyTree, candidate: PyTree) -> Array:
-        return _total(fit, {**view, name: eqx.combine(candidate, rest)}, batch, loss_key)[0]
-
-    learn = {name: eqx.filter(parts[name], eqx.is_inexact_array) for name in fit.trains}
-    rest = {name: eqx.filter(parts[name], eqx.is_inexact_array, inverse=True) for name in fit.trains}
+    written = dict.fromkeys((*fit.trains, *(name for rule in fit.after for name in rule.writes)))
+    moving = {name: parts[name] for name in written if name in parts}
     held = {name: opt[name] for name in fit.trains}
 
-    def step(learn: dict, held: dict, grads: dict) -> tuple[dict, dict]:
-        stepped, states = {}, {}
-        for name in fit.trains:
-            optimizer = optax.with_extra_args_support(context.algorithm.optimizer_of(name, stage))
-            more = {
-                "value": losses.sum(),
-                "grad": grads[name],
-                "value_fn": partial(value_fn, name, rest[name]),
-                "aux": aux,
-            }
-            updates, states[name] = optimizer.update(grads[name], held[name], learn[name], **more)
-            if context.algorithm.schedule is not None:
-                factor = context.algorithm.schedule(context.clock)
-                updates = jax.tree.map(lambda update, by=factor: (update * by).astype(update.dtype), updates)
-            stepped[name] = optax.apply_updates(learn[name], updates)
-        return stepped, states
+    def learn(moving: dict, held: dict, grads: dict) -> tuple[dict, dict]:
+        new, states = _step_optimizers(fit, {**parts, **moving}, held, grads, losses, aux, context, batch, loss_key)
+        for index, rule in enumerate(fit.after):
+            seen = context.view({**parts, **new}, f"Rule {rule.label!r}")
+            made = checked_writes(rule, rule.change(seen, batch, aux, at(named(key, "after"), index)))
+            known = {name: same_form(rule.label, name, moving[name], made[name]) for name in made if name in moving}
+            new |= {**made, **known}
+        return new, states
+
+    scratch = [name for name in written if name not in moving]
+    made = _blank(jax.eval_shape(learn, moving, held, grads)[0]) if scratch else {}
+
+    def keep(moving: dict, held: dict, grads: dict) -> tuple[dict, dict]:
+        return {name: moving[name] if name in moving else made[name] for name in written}, held
 
     # A branch and not a selection: where lanes are not batched, a healthy update pays nothing for the check.
-    stepped, states = jax.lax.cond(healthy, step, lambda learn, held, _: (learn, held), learn, held, grads)
-    new_parts = {**parts, **{name: eqx.combine(stepped[name], rest[name]) for name in fit.trains}}
-    new_opt = {**opt, **states}
-    new_opt[FAULTS] = _record_faults(opt[FAULTS], finite, healthy, first, context.clock["updates"])
-
-    for index, rule in enumerate(fit.after):
-        written = rule.change(context.view(new_parts), batch, aux, at(named(key, "after"), index))
-        new_parts |= checked_writes(rule, written)
+    new, states = jax.lax.cond(healthy, learn, keep, moving, held, grads)
+    faults = _record_faults(opt[FAULTS], finite, healthy, first, context.clock["updates"])
     labels = [objective.label for objective in fit.objectives]
     one = jnp.ones(())
     sums: Sums = {f"loss/{label}": (value, one) for label, value in zip(labels, losses, strict=True)}
     sums |= {name: (jnp.asarray(value, jnp.float32), one) for name, value in aux.items() if jnp.ndim(value) == 0}
-    return new_parts, new_opt, sums
+    return {**parts, **new}, {**opt, **states, FAULTS: faults}, sums
+
+
+def _step_optimizers(
+    fit: Fit,
+    parts: dict,
+    held: dict,
+    grads: dict,
+    losses: Array,
+    aux: Aux,
+    context: Context,
+    batch: Batch,
+    key: PRNGKeyArray,
+) -> tuple[dict, dict]:
+    """The trained parts after one step of each one's optimiser, and the optimisers' states."""
+    stage, view = context.algorithm.stages[context.stage], context.view(parts, "A fit")
+    stepped, states = {}, {}
+    for name in fit.trains:
+        learn, rest = eqx.partition(parts[name], eqx.is_inexact_array)
+
+        def value_fn(candidate: PyTree, name: str = name, rest: PyTree = rest) -> Array:
+            return _total(fit, {**view, name: eqx.combine(candidate, rest)}, batch, key)[0]
+
+        optimizer = optax.with_extra_args_support(context.algorithm.optimizer_of(name, stage))
+        more = {"value": losses.sum(), "grad": grads[name], "value_fn": value_fn, "aux": aux}
+        updates, states[name] = optimizer.update(grads[name], held[name], learn, **more)
+        if context.algorithm.schedule is not None:
+            factor = context.algorithm.schedule(context.clock)
+            updates = jax.tree.map(lambda update, by=factor: (update * by).astype(update.dtype), updates)
+        stepped[name] = eqx.combine(optax.apply_updates(learn, updates), rest)
+    return stepped, states
 
 
 def _record_faults(faults: Array, finite: Array, healthy: Array, first: int, update: Array) -> Array:
@@ -392,28 +461,47 @@ def _record_faults(faults: Array, finite: Array, healthy: Array, first: int, upd
     return jnp.where(fresh & mine, update.astype(jnp.int32), faults)
 
 
+Found = tuple[PyTree, Array, Aux]
+"""Gradients (of the sum, or with `combine` one for each objective), the weighted losses `(objectives,)`, and the rest."""
+
+
 def gradients(fit: Fit, view: Parts, batch: Batch, key: PRNGKeyArray) -> tuple[dict[str, PyTree], Array, Aux]:
     """Gradients of the trained parts, the weighted losses `(objectives,)`, and everything said beside."""
-    if fit.combine is not None:
-        return _combined_gradients(fit, view, batch, key)
-    differentiate = jax.value_and_grad(lambda trained, b: _trained_total(fit, view, trained, b, key), has_aux=True)
-    trained = {name: eqx.filter(view[name], eqx.is_inexact_array) for name in fit.trains}
+    measure = _joint_gradients if fit.combine is None else _separate_gradients
     if fit.microbatches == 1:
-        (_, (losses, aux)), grads = differentiate(trained, batch)
-        return grads, losses, aux
+        grads, losses, aux = measure(fit, view, batch, key)
+    else:
+        grads, losses, aux = _add_up(fit, batch, lambda piece, k: measure(fit, view, piece, k), key)
+    return (grads if fit.combine is None else fit.combine(view, grads)), losses, aux
+
+
+def _add_up(fit: Fit, batch: Batch, measure: Callable[[Batch, PRNGKeyArray], Found], key: PRNGKeyArray) -> Found:
+    """Gradients and losses summed over microbatches, each with random numbers of its own; scalars said are averaged."""
+    rows = jax.tree.leaves(batch)[0].shape[0]
+    if rows % fit.microbatches:
+        raise WiringError(f"A batch of {rows} rows cannot be cut into {fit.microbatches} equal microbatches.")
     cut = jax.tree.map(lambda x: x.reshape(fit.microbatches, -1, *x.shape[1:]), batch)
 
-    def add(total: PyTree, piece: Batch) -> tuple[PyTree, Aux]:
-        (_, (losses, aux)), grads = differentiate(trained, piece)
-        return jax.tree.map(jnp.add, total, (grads, losses)), aux
+    def add(total: PyTree, given: tuple[Batch, Array]) -> tuple[PyTree, Aux]:
+        piece, number = given
+        *sums, aux = measure(piece, at(key, number))
+        return jax.tree.map(jnp.add, total, tuple(sums)), aux
 
-    zeros = (jax.tree.map(jnp.zeros_like, trained), jnp.zeros(len(fit.objectives)))
-    (grads, losses), aux = jax.lax.scan(add, zeros, cut)
+    shapes = jax.eval_shape(lambda b: measure(b, key), jax.tree.map(lambda x: x[0], cut))
+    (grads, losses), aux = jax.lax.scan(add, _blank(shapes[:2]), (cut, jnp.arange(fit.microbatches)))
     return grads, losses, jax.tree.map(lambda x: x.mean(axis=0) if x.ndim == 1 else x.reshape(-1, *x.shape[2:]), aux)
 
 
-def _combined_gradients(fit: Fit, view: Parts, batch: Batch, key: PRNGKeyArray) -> tuple[dict[str, PyTree], Array, Aux]:
-    assert fit.combine is not None
+def _joint_gradients(fit: Fit, view: Parts, batch: Batch, key: PRNGKeyArray) -> Found:
+    """One backward pass for all objectives."""
+    trained = {name: eqx.filter(view[name], eqx.is_inexact_array) for name in fit.trains}
+    differentiate = jax.grad(lambda t: _trained_total(fit, view, t, batch, key), has_aux=True)
+    grads, (losses, aux) = differentiate(trained)
+    return grads, losses, aux
+
+
+def _separate_gradients(fit: Fit, view: Parts, batch: Batch, key: PRNGKeyArray) -> Found:
+    """One backward pass for each objective: a tuple of gradients, 0 for the parts that an objective does not train."""
     trained = {name: eqx.filter(view[name], eqx.is_inexact_array) for name in fit.trains}
     each, losses, said = [], [], {}
     for objective in fit.objectives:
@@ -423,7 +511,7 @@ def _combined_gradients(fit: Fit, view: Parts, batch: Batch, key: PRNGKeyArray) 
         each.append({name: grad.get(name, jax.tree.map(jnp.zeros_like, trained[name])) for name in fit.trains})
         losses.append(loss[0])
         said |= aux
-    return fit.combine(view, tuple(each)), jnp.stack(losses), said
+    return tuple(each), jnp.stack(losses), said
 
 
 def _trained_total(
@@ -441,7 +529,8 @@ def _total(fit: Fit, view: Parts, batch: Batch, key: PRNGKeyArray) -> tuple[Arra
     losses, said = [], {}
     for objective in fit.objectives:
         siblings = [name for name in fit.trains if name not in objective.trains]
-        seen = {**view, **{name: jax.lax.stop_gradient(view[name]) for name in siblings}}
+        stopped = {name: jax.lax.stop_gradient(view[name]) for name in siblings}
+        seen = View({**view, **stopped}, f"Objective {objective.label!r}")
         loss, aux = objective.loss(seen, batch, key)
         weight = objective.weight(seen) if callable(objective.weight) else objective.weight
         losses.append(jnp.asarray(loss * weight, jnp.float32))
@@ -471,7 +560,9 @@ def run_step(
     step: Step, parts: dict, opt: dict, context: Context, address: str, rounds: tuple[Array | int, ...] = ()
 ) -> tuple[dict, dict, Sums]:
     """One traced step."""
-    key = context.step_key(address, rounds)
+    if isinstance(step, Repeat):
+        return _run_repeat(step, parts, opt, context, address, rounds)
+    key, context = context.step_key(address, rounds), context.before(address, rounds)
     match step:
         case Collect():
             parts, sums = run_collect(step, parts, context, address, key)
@@ -479,11 +570,9 @@ def run_step(
         case Rule():
             if step.host:
                 raise WiringError(f"Rule {step.label!r} runs on the host, and cannot stand inside a compiled program.")
-            return run_rule(step, parts, context, key), opt, {}
+            return run_rule(step, parts, opt, context, key), opt, {}
         case Fit():
             return run_fit(step, parts, opt, context, address, key)
-        case Repeat():
-            return _run_repeat(step, parts, opt, context, address, rounds)
 
 
 def _run_repeat(
@@ -497,26 +586,30 @@ def _run_repeat(
     shapes = jax.eval_shape(lambda p, o: body(jnp.zeros((), jnp.int32), p, o), parts, opt)
     new = {name for name in shapes[0] if name not in parts}
     parts = {**parts, **{name: _blank(shapes[0][name]) for name in new}}
-    written = _writes(repeat.steps) | new
+    written = writes_of(repeat.steps) | new
     carried = {name: parts[name] for name in written if name in parts}
     sums = _blank(shapes[2])
 
-    def one(state: tuple[Array, dict, dict, Sums]) -> tuple[Array, dict, dict, Sums]:
-        number, changing, changing_opt, sums = state
+    def one(number: Array, state: tuple[dict, dict, Sums]) -> tuple[dict, dict, Sums]:
+        changing, changing_opt, sums = state
         after, after_opt, said = body(number, {**parts, **changing}, changing_opt)
-        return number + 1, {name: after[name] for name in carried}, after_opt, add_sums(sums, said)
+        return {name: after[name] for name in carried}, after_opt, add_sums(sums, said)
 
-    def more(state: tuple[Array, dict, dict, Sums]) -> Array:
-        number, changing, _, _ = state
-        go = number < repeat.times
-        if repeat.until is not None:
-            go &= ~repeat.until(context.view({**parts, **changing}))
-        return go
+    start = (carried, opt, sums)
+    if repeat.until is None:  # a known number of rounds, which an outer derivative passes through
+        carried, opt, sums = jax.lax.fori_loop(0, repeat.times, one, start)
+        return {**parts, **carried}, opt, sums
+    until = repeat.until
 
-    start = (jnp.zeros((), jnp.int32), carried, opt, sums)
-    number, carried, opt, sums = jax.lax.while_loop(more, one, start)
-    if repeat.until is not None:
-        sums = add_sums(sums, {f"repeat/{address}": (number.astype(jnp.float32), jnp.ones(()))})
+    def more(state: tuple[Array, tuple[dict, dict, Sums]]) -> Array:
+        number, (changing, _, _) = state
+        view = context.view({**parts, **changing}, f"The end of Repeat {address}")
+        return (number < repeat.times) & ~until(view)
+
+    number, (carried, opt, sums) = jax.lax.while_loop(
+        more, lambda state: (state[0] + 1, one(*state)), (jnp.zeros((), jnp.int32), start)
+    )
+    sums = add_sums(sums, {f"repeat/{address}": (number.astype(jnp.float32), jnp.ones(()))})
     return {**parts, **carried}, opt, sums
 
 
@@ -524,25 +617,16 @@ def _blank(shapes: PyTree) -> PyTree:
     return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
 
 
-def _writes(steps: tuple[Step, ...]) -> set[str]:
-    """The names that these steps declare to write."""
-    names: set[str] = set()
-    for _, step in walk(steps):
-        match step:
-            case Collect():
-                names |= {step.into} | ({step.world} if isinstance(step.world, str) and not step.fresh else set())
-            case Rule():
-                names |= set(step.writes)
-            case Fit():
-                names |= {*step.trains, *step.batches.writes, *(name for rule in step.after for name in rule.writes)}
-            case Repeat():
-                pass
-    return names
-
-
 def writes_of(steps: tuple[Step, ...]) -> set[str]:
     """The names that these steps declare to write, worlds included."""
-    return _writes(steps)
+    names: set[str] = set()
+    for _, step in walk(steps):
+        names |= {name for name, _ in written_by(step)}
+        if isinstance(step, Fit):
+            names |= set(step.trains)
+        if isinstance(step, Collect) and isinstance(step.world, str) and not step.fresh:
+            names.add(step.world)
+    return names
 
 
 def cycle(
@@ -599,7 +683,7 @@ def act_once(
 ) -> tuple[PyTree, PyTree, dict]:
     """One action in every environment of a host world: `(action, extra, parts)`; the carry is kept in the parts."""
     key = context.step_key(address, rounds)
-    policy = step.policy(context.view(parts))
+    policy = step.policy(context.view(parts, f"Collect (step {address})"))
     name = f"{CARRY}{context.stage}/{address}"
     environments = episode_id.shape[0]
     carry = fresh_carries(policy, (), environments, key, each=step.each)

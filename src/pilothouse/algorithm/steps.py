@@ -9,7 +9,7 @@ Everything here is a plain description. It holds no arrays and is never an argum
 `interpreter.py` runs it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -40,7 +40,8 @@ class Objective:
     @property
     def label(self) -> str:
         """What errors and metrics call it."""
-        return self.name or getattr(self.loss, "__name__", "loss").removesuffix("_loss") or "+".join(self.trains)
+        function = getattr(self.loss, "__name__", "loss").removesuffix("_loss")
+        return self.name or (function if function not in ("loss", "<lambda>") else "+".join(self.trains))
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,20 @@ class Stage:
     cycle: tuple[Step, ...]
     cycles: int | None = None
     optimizer: Any = None
+
+
+def walk(steps: tuple[Step, ...], prefix: str = "") -> Iterator[tuple[str, Step]]:
+    """Every step of a cycle with its address, depth first; `Repeat` itself included."""
+    for index, step in enumerate(steps):
+        address = f"{prefix}{index}"
+        yield address, step
+        if isinstance(step, Repeat):
+            yield from walk(step.steps, f"{address}.")
+
+
+def trained_parts(stage: Stage) -> tuple[str, ...]:
+    """The parts that some fit of this stage trains."""
+    return tuple(dict.fromkeys(name for _, step in walk(stage.cycle) if isinstance(step, Fit) for name in step.trains))
 
 
 class copy_of:  # noqa: N801  (reads as a verb where it is used)

@@ -179,7 +179,7 @@ def load_checkpoint(path: Path, machine: Machine, replay: ReplayFiles) -> dict[s
     """
     manifest = read_manifest(path)
     arrays = arrays_from_bytes(read_checked(path, "state.safetensors", manifest), path / "state.safetensors")
-    machine.done = int(manifest["cycle"])
+    machine.stand_at(int(manifest["cycle"]))
     if manifest["pending"]:
         machine.prime()
     rings, rest = _split_rings(machine.state.parts)

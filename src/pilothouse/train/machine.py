@@ -4,9 +4,9 @@ A stage without host steps runs as one compiled loop of any number of cycles. A 
 traced steps wait until a host step needs them, and everything that waits is one compiled program, across the border of
 two cycles too. So one environment step of SAC costs one call: record the last step, update, act for the next.
 
-A machine stands at a *border*: in a traced stage after a whole cycle; in a host stage just before the first host step
-of the next cycle, whose answer (`pending`) is part of what a checkpoint keeps. Programs are the same however often
-one stops there, and so are the numbers.
+A machine stands at a *border* after a whole cycle. Where the next one begins with acting in simulators, the first
+actions have been chosen already: they (`pending`) are part of what a checkpoint keeps. Programs are the same however
+often one stops there, and so are the numbers.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,9 +22,9 @@ from jaxtyping import PyTree
 from pilothouse.algorithm import interpreter
 from pilothouse.algorithm.interpreter import FAULTS, Context, Source, State
 from pilothouse.algorithm.steps import Algorithm, Collect, Repeat, Rule, Step
+from pilothouse.algorithm.wiring import no_such_part
 from pilothouse.core import trees
 from pilothouse.core.batch import Batch
-from pilothouse.core.errors import WiringError
 from pilothouse.train.simulators import Simulators
 
 # On CPU a program dispatched in the background shares its few threads with the one it waits for, and gains nothing.
@@ -65,6 +65,8 @@ class _Op:
     cycle: int
     rounds: tuple[int, ...] = ()
     given: Any = ()
+    going: np.ndarray | None = None
+    """Which lanes move, where those that are at the end of a `Repeat` wait for the others; None is all."""
 
     def static(self, base: int) -> tuple[Any, ...]:
         """All of it that a program is compiled for; cycles are counted from `base`."""
@@ -75,6 +77,7 @@ class _Op:
             self.cycle - base,
             len(self.rounds),
             jax.tree.structure(self.given),
+            self.going is not None,
         )
 
 
@@ -106,6 +109,7 @@ class Machine:
         self.build, self.lanes, self.fixed = build, lanes, dict(fixed or {})
         self.worlds = dict(worlds or {})
         self.structure = build({name: values[0] for name, values in lanes.floats.items()})
+        self._lane_structures: tuple[Algorithm, ...] = ()
         self.environments = {name: source.environments for name, source in self.worlds.items()}
         self.keys = jax.vmap(jax.random.key)(jnp.asarray(lanes.seeds, jnp.uint32))
         self.floats = {name: jnp.asarray(values) for name, values in lanes.floats.items()}
@@ -269,8 +273,9 @@ class Machine:
                 several = self._cycles_until(end, self.done)
                 self._advance_traced(stage, several)
                 self.done += several
-            if self.stage_of(self.done) != stage:
-                self._enter(self.stage_of(self.done))
+            new = self.stage_of(self.done)
+            if new != stage and not (self.stage_is_host(stage) and self.stage_is_host(new)):
+                self._enter(new)
         self.updates, self.env_steps = self.counts_at(self.done)
         return self._take_sums()
 
@@ -279,16 +284,21 @@ class Machine:
         left = self.cycles_left_in_stage(done)
         return end - done if left is None else min(end - done, left)
 
-    def _enter(self, stage: int) -> None:
-        if self.structure.stages[stage].optimizer is None:
+    def _enter(self, stage: int, *, bare: bool = False) -> None:
+        """Begin a stage: fresh optimiser state where it asks for that. With `bare` a single lane's state has no axis."""
+        if not interpreter.restarted(self.structure, stage):
             return
 
-        def one(state: State, floats: Mapping[str, Any]) -> State:
-            algorithm = self.build(floats)
-            return interpreter.start_stage(algorithm, algorithm.stages[stage], state)
+        def one(state: State, floats: Mapping[str, Any]) -> tuple[State]:
+            return (interpreter.start_stage(self.build(floats), stage, state),)
 
-        program = self._over_lanes(("enter", stage), one, (0, 0))
-        self.state = program(self.state, self.floats)
+        (self.state,) = self._over_lanes(("enter", stage), one, (0, 0), bare=bare)(self.state, self.floats)
+
+    def stand_at(self, cycle: int) -> None:
+        """Stand before this cycle with values of no meaning, every structure as it is there."""
+        self.done = cycle
+        for stage in range(1, self.stage_of(cycle) + 1):
+            self._enter(stage)
 
     def _advance_traced(self, stage: int, number: int) -> None:
         name = ("loop", stage)
@@ -334,7 +344,7 @@ class Machine:
         next(self._tape, None)
 
     def prime(self) -> None:
-        """Go to the border that a checkpoint of a host stage keeps: just before the first host step."""
+        """Go to the border that a checkpoint of a host stage keeps, the first actions chosen."""
         if self._tape is None and self.stage_is_host(self.stage_of(self.done)):
             with self._bare():
                 self._tape = self._run_tape(self.done)
@@ -347,40 +357,79 @@ class Machine:
         self.updates, self.env_steps = self.counts_at(self.done)
 
     def _run_tape(self, cycle: int) -> Iterator[None]:
-        """Cycles from this one on. Stands still once a cycle, at its first host step; ends where a traced stage begins."""
+        """Cycles from this one on. Stands still once a cycle, at its border; ends where a traced stage begins."""
         while self.stage_is_host(self.stage_of(cycle)):
             stage = self.stage_of(cycle)
-            border = [False]
-            yield from self._run_host_steps(self.structure.stages[stage].cycle, stage, cycle, "", (), border)
+            steps, border = self.structure.stages[stage].cycle, [False]
+            if not self._acts_first(steps):
+                self._answer(cycle, border)
+                border[0] = True
+                self.pending = []
+                yield
+                self.pending = None
+            yield from self._run_host_steps(steps, stage, cycle, "", (), border, None)
             self._waiting.append(_Op("end", stage, "", cycle))
             cycle += 1
-            if self.structure.stages[self.stage_of(cycle)].optimizer is not None and self.stage_of(cycle) != stage:
+            new = self.stage_of(cycle)
+            if new != stage and self.stage_is_host(new) and interpreter.restarted(self.structure, new):
                 self._flush(cycle)
+                self._enter(new, bare=True)
         self._flush(cycle)
         self._tape = None
 
+    def _acts_first(self, steps: tuple[Step, ...]) -> bool:
+        """Whether a cycle begins with acting on the host, for sure: then the border lies between choosing and doing."""
+        first = steps[0]
+        if isinstance(first, Repeat):
+            return first.until is None and first.times > 0 and self._acts_first(first.steps)
+        return isinstance(first, Collect) and self.is_host(first)
+
     def _run_host_steps(
-        self, steps: tuple[Step, ...], stage: int, cycle: int, prefix: str, rounds: tuple[int, ...], border: list[bool]
+        self,
+        steps: tuple[Step, ...],
+        stage: int,
+        cycle: int,
+        prefix: str,
+        rounds: tuple[int, ...],
+        border: list[bool],
+        going: np.ndarray | None,
     ) -> Iterator[None]:
         for index, step in enumerate(steps):
             address = f"{prefix}{index}"
             if not self.is_host(step):
-                self._waiting.append(_Op("step", stage, address, cycle, rounds))
+                self._waiting.append(_Op("step", stage, address, cycle, rounds, going=going))
             elif isinstance(step, Collect):
-                yield from self._collect(step, stage, cycle, address, rounds, border)
+                yield from self._collect(step, stage, cycle, address, rounds, border, going)
             elif isinstance(step, Rule):
-                self._answer(cycle, border)
-                if not border[0]:
-                    border[0] = True
-                    self.pending = []
-                    yield
-                    self.pending = None
-                self._host_rule(step, stage, cycle, address)
+                self._flush(cycle)
+                self._host_rule(step, stage, cycle, address, rounds, going)
             elif isinstance(step, Repeat):
-                for number in range(step.times):
-                    if step.until is not None and self._holds(step, stage, cycle, address):
-                        break
-                    yield from self._run_host_steps(step.steps, stage, cycle, f"{address}.", (*rounds, number), border)
+                yield from self._host_repeat(step, stage, cycle, address, rounds, border, going)
+
+    def _host_repeat(
+        self,
+        repeat: Repeat,
+        stage: int,
+        cycle: int,
+        address: str,
+        rounds: tuple[int, ...],
+        border: list[bool],
+        going: np.ndarray | None,
+    ) -> Iterator[None]:
+        """Rounds until every lane is at its end. A lane that is there keeps its parts; its simulators and scratch go on."""
+        made = np.zeros(len(self.lanes))
+        for number in range(repeat.times):
+            if repeat.until is not None:
+                ended = self._holds(repeat, stage, cycle, address)
+                left = ~ended if going is None else going & ~ended
+                if not left.any():
+                    break
+                going = None if left.all() else left
+                made += left
+            yield from self._run_host_steps(repeat.steps, stage, cycle, f"{address}.", (*rounds, number), border, going)
+        if repeat.until is not None:
+            before = self._host_sums.get(f"repeat/{address}", 0.0)
+            self._host_sums[f"repeat/{address}"] = before + np.stack([made, np.ones_like(made)], axis=1)
 
     def _answer(self, cycle: int, border: list[bool]) -> list[Any]:
         """What the waiting steps answer: run them, or take the answer that a checkpoint kept."""
@@ -391,17 +440,25 @@ class Machine:
         return self._flush(cycle)
 
     def _collect(
-        self, step: Collect, stage: int, cycle: int, address: str, rounds: tuple[int, ...], border: list[bool]
+        self,
+        step: Collect,
+        stage: int,
+        cycle: int,
+        address: str,
+        rounds: tuple[int, ...],
+        border: list[bool],
+        going: np.ndarray | None,
     ) -> Iterator[None]:
         assert isinstance(step.world, str)
         simulators = self.worlds[step.world]
         assert isinstance(simulators, Simulators)
-        if step.fresh:
+        # Where an answer of before waits, as after a checkpoint is read, the new episodes have begun already.
+        if step.fresh and (self.pending is None or border[0]):
             simulators.begin_all()
         rows: list[Batch] = []
         for number in range(step.steps):
             seen = simulators.obs(), simulators.episode_id()
-            self._waiting.append(_Op("act", stage, address, cycle, (*rounds, number), seen))
+            self._waiting.append(_Op("act", stage, address, cycle, (*rounds, number), seen, going))
             action, extra = self._answer(cycle, border)[-1]
             if not border[0]:
                 border[0] = True
@@ -415,45 +472,68 @@ class Machine:
             stacked = jax.tree.map(lambda x: x[:, None], stacked)
         for name, value in simulators.take_finished().items():
             self._host_sums[name] = self._host_sums.get(name, 0.0) + value
-        self._waiting.append(_Op("record", stage, address, cycle, given=stacked))
+        self._waiting.append(_Op("record", stage, address, cycle, given=stacked, going=going))
 
-    def _host_rule(self, rule: Rule, stage: int, cycle: int, address: str) -> None:
+    def _structure_of(self, lane: int) -> Algorithm:
+        """The algorithm with this lane's own settings, which the Python of a host rule closes over."""
+        if not self.floats:
+            return self.structure
+        if not self._lane_structures:
+            values = self.lanes.floats.items()
+            self._lane_structures = tuple(
+                self.build({name: v[i] for name, v in values}) for i in range(len(self.lanes))
+            )
+        return self._lane_structures[lane]
+
+    def _host_rule(
+        self, rule: Rule, stage: int, cycle: int, address: str, rounds: tuple[int, ...], going: np.ndarray | None
+    ) -> None:
         """Run a rule in Python, one lane at a time, on arrays that are fetched when it reads them."""
         clock = self.clock_at(cycle)
-        written: list[dict[str, Any]] = []
-        together = len(self.lanes) > 1
-        parts = self.state.parts
-        for lane in range(len(self.lanes)):
-            view = _Lane(parts, self.fixed, clock, lane if together else None)
-            now = {name: jnp.asarray(value) for name, value in clock.items()}
-            context = Context(self.structure, stage, {}, now, self.keys[lane], {})
-            changed = rule.change(view, None, {}, context.step_key(address))
-            written.append(interpreter.checked_writes(rule, changed))
+        steps = self.structure.stages[stage].cycle
+        clock["updates"] = np.int32(clock["updates"] + interpreter.updates_before(steps, address, rounds))
         state = self.state
+        parts, declared = state.parts, self.structure.parts
+        together = len(self.lanes) > 1
+        faulty = np.asarray(state.opt[FAULTS]).reshape(len(self.lanes), -1) >= 0
+        moves = ~faulty.any(axis=1) & (np.ones(len(self.lanes), bool) if going is None else going)
+        written: list[dict[str, Any]] = []
+        for lane in range(len(self.lanes)):
+            algorithm = self._structure_of(lane)
+            mine = interpreter.step_at(algorithm.stages[stage].cycle, address)
+            assert isinstance(mine, Rule)
+            view = _Lane(parts, self.fixed, clock, lane if together else None, f"Rule {mine.label!r}")
+            now = {name: jnp.asarray(value) for name, value in clock.items()}
+            key = Context(algorithm, stage, {}, now, self.keys[lane], {}).step_key(address, rounds)
+            written.append(interpreter.checked_writes(mine, mine.change(view, None, {}, key)))
         for name in rule.writes:
             each = [jax.tree.map(jnp.asarray, lane[name]) for lane in written]
-            old = state.parts.get(name)
-            if old is not None:
-                one = jax.tree.map(lambda x: x[0], old) if together else old
-                each = [_same_shape(rule.label, name, one, new) for new in each]
-            new = jax.tree.map(lambda *x: jnp.stack(x), *each) if together else each[0]
-            state.parts[name] = new
+            if name in parts:
+                olds = [
+                    jax.tree.map(lambda x, i=i: x[i] if together else x, parts[name]) for i in range(len(self.lanes))
+                ]
+                each = [interpreter.same_form(rule.label, name, *pair) for pair in zip(olds, each, strict=True)]
+                if name in declared:
+                    each = [new if move else old for new, old, move in zip(each, olds, moves, strict=True)]
+            state.parts[name] = jax.tree.map(lambda *x: jnp.stack(x), *each) if together else each[0]
         self.state = state
 
-    def _holds(self, repeat: Repeat, stage: int, cycle: int, address: str) -> bool:
-        """Whether a host-driven `Repeat … until` has reached its end, in every lane."""
+    def _holds(self, repeat: Repeat, stage: int, cycle: int, address: str) -> np.ndarray:
+        """Whether a host-driven `Repeat … until` has reached its end, by lane."""
         self._flush(cycle)
         name = ("until", stage, address)
         if name not in self._programs:
 
-            def one(state: State, floats: Any, fixed: Any, clock: Any) -> Any:
-                found = interpreter.step_at(self.build(floats).stages[stage].cycle, address)
+            def one(state: State, key: Any, floats: Any, fixed: Any, clock: Any) -> Any:
+                algorithm = self.build(floats)
+                found = interpreter.step_at(algorithm.stages[stage].cycle, address)
                 assert isinstance(found, Repeat) and found.until is not None
-                return found.until({**fixed, **state.parts, "clock": clock})
+                context = Context(algorithm, stage, fixed, clock, key, {})
+                return found.until(context.view(state.parts, f"The end of Repeat {address}"))
 
-            self._programs[name] = self._over_lanes(name, one, (0, 0, None, None), bare=True)
-        answer = self._programs[name](self.state, self.floats, self.fixed, self.clock_at(cycle))
-        return bool(np.asarray(answer).all())
+            self._programs[name] = self._over_lanes(name, one, (0, 0, 0, None, None), bare=True)
+        answer = self._programs[name](self.state, self.keys, self.floats, self.fixed, self.clock_at(cycle))
+        return np.asarray(answer)
 
     def _flush(self, cycle: int) -> list[Any]:
         """Run everything that waits as one program; the answers of its `act` steps."""
@@ -465,7 +545,7 @@ class Machine:
         program = self._tapes.get(name)
         if program is None or program.before != self._layout:
             program = self._tapes[name] = self._compile_tape(name, ops)
-        given = [op.given for op in ops]
+        given = [op.given if op.going is None else (op.given, op.going) for op in ops]
         rounds = np.array([number for op in ops for number in op.rounds], np.int32)
         self._leaves, answers, sums = program.run(
             self._leaves, self.keys, self.floats, given, self.fixed, np.int32(base), self._total, rounds
@@ -476,7 +556,9 @@ class Machine:
 
     def _compile_tape(self, name: Any, ops: list[_Op]) -> _TapeProgram:
         base = ops[0].cycle
-        ops = [replace(op, cycle=op.cycle - base, given=()) for op in ops]  # no reason to keep the first rows alive
+        some = [op.going is not None for op in ops]
+        # Without what they were given: there is no reason to keep the first rows alive.
+        ops = [replace(op, cycle=op.cycle - base, given=(), going=None) for op in ops]
         program = _TapeProgram(lambda: None, self._layout)
 
         def one(
@@ -485,18 +567,19 @@ class Machine:
             algorithm = self.build(floats)
             state: State = jax.tree.unflatten(program.before, leaves)
             parts, opt, sums, answers, read = dict(state.parts), dict(state.opt), {}, [], 0
-            for op, mine in zip(ops, given, strict=True):
+            for op, mine, waits in zip(ops, given, some, strict=True):
                 clock = self._traced_clock(op.stage, base + op.cycle, total)
                 context = Context(algorithm, op.stage, fixed, clock, key, self._traced_worlds())
                 if op.kind == "end":
                     parts = {n: parts[n] for n in self._carried}
                     continue
+                mine, going = mine if waits else (mine, None)
+                before, said = (parts, opt), {}
                 step = interpreter.step_at(algorithm.stages[op.stage].cycle, op.address)
                 now = tuple(rounds[read : read + len(op.rounds)])
                 read += len(op.rounds)
                 if op.kind == "step":
                     parts, opt, said = interpreter.run_step(step, parts, opt, context, op.address, now)
-                    sums = interpreter.add_sums(sums, said)
                 elif op.kind == "act":
                     assert isinstance(step, Collect)
                     action, extra, parts = interpreter.act_once(step, parts, context, op.address, now, *mine)
@@ -504,6 +587,11 @@ class Machine:
                 else:
                     assert isinstance(step, Collect)
                     parts = {**parts, **interpreter.put(parts, step.into, mine)}
+                if going is not None:
+                    held = {n: trees.where(going, parts[n], before[0][n]) for n in algorithm.parts}
+                    parts, opt = {**parts, **held}, trees.where(going, opt, before[1])
+                    said = jax.tree.map(lambda x, going=going: jnp.where(going, x, jnp.zeros_like(x)), said)
+                sums = interpreter.add_sums(sums, said)
             leaves, program.after = jax.tree.flatten(State(parts, opt))
             return leaves, answers, _pack(sums)
 
@@ -562,34 +650,33 @@ class _Lane(Mapping[str, Any]):
     """The parts of one lane (None: they have no axis of lanes) as NumPy arrays, fetched when read."""
 
     def __init__(
-        self, parts: Mapping[str, PyTree], fixed: Mapping[str, PyTree], clock: Mapping[str, Any], lane: int | None
+        self,
+        parts: Mapping[str, PyTree],
+        fixed: Mapping[str, PyTree],
+        clock: Mapping[str, Any],
+        lane: int | None,
+        reader: str,
     ):
         self._parts, self._fixed, self._clock, self._lane = parts, fixed, clock, lane
+        self._reader = reader
 
     def __getitem__(self, name: str) -> Any:
         if name == "clock":
             return self._clock
         if name in self._parts:
             return jax.tree.map(lambda x: np.asarray(x if self._lane is None else x[self._lane]), self._parts[name])
-        return jax.tree.map(np.asarray, self._fixed[name])
+        if name in self._fixed:
+            return jax.tree.map(np.asarray, self._fixed[name])
+        raise no_such_part(self._reader, name, self)
+
+    def __contains__(self, name: object) -> bool:
+        return name == "clock" or name in self._parts or name in self._fixed
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name] if name in self else default
 
     def __iter__(self) -> Iterator[str]:
         return iter({**self._parts, **self._fixed, "clock": None})
 
     def __len__(self) -> int:
         return len({**self._parts, **self._fixed}) + 1
-
-
-def _same_shape(rule: str, name: str, old: PyTree, new: PyTree) -> PyTree:
-    """The new value in the old one's types; raises if a host rule changed shapes, which would recompile everything."""
-    if jax.tree.structure(old) != jax.tree.structure(new):
-        raise WiringError(
-            f"Host rule {rule!r} returned {name!r} with another structure. Keep the structure that was made."
-        )
-    for (path, before), after in zip(trees.named_leaves(old).items(), jax.tree.leaves(new), strict=True):
-        if before.shape != after.shape:
-            raise WiringError(
-                f"Host rule {rule!r} returned {name}/{path} of shape {after.shape}; it was {before.shape}. "
-                "Keep arrays of fixed capacity, and a count beside them."
-            )
-    return jax.tree.map(lambda before, after: after.astype(before.dtype), old, new)
