@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pilothouse.core.spaces import Box, DictSpace, Discrete, MultiDiscrete, Space, Spec
+from pilothouse.core.spaces import MASK, Box, DictSpace, Discrete, MultiDiscrete, Space, Spec
 from pilothouse.networks.actors import Actor
 from pilothouse.policies.policy import Mode, Policy, Random, Sampled, mode_of, sampled, uniform_over
 
@@ -65,6 +65,34 @@ def test_random_actions_cover_their_space_and_stay_within(space: Space) -> None:
                 assert set(column) == set(range(number))
 
     check(space, draws)
+
+
+@pytest.mark.parametrize(
+    ("space", "mask", "allowed"),
+    [
+        (Discrete(4), [0, 1, 0, 1], [{1, 3}]),
+        (MultiDiscrete((2, 3)), [0, 1, 1, 0, 1], [{1}, {0, 2}]),
+        (SPEC.action, [1, 0, 1], [{0, 2}]),
+        (Box((2,), -1.0, 1.0), [], []),
+    ],
+    ids=str,
+)
+def test_random_actions_are_all_those_that_a_mask_allows(space: Any, mask: list[int], allowed: list[set[int]]) -> None:
+    obs = {"far": OBS, MASK: jnp.array(mask, jnp.int8)}
+    draws: Any = jax.vmap(lambda key: Random(space)(obs, (), key)[0])(jax.random.split(KEY, 400))
+    if isinstance(space, DictSpace):
+        wheel = np.asarray(draws["wheel"])
+        assert wheel.min() < -0.9 and wheel.max() > 0.9  # boxes are drawn as without a mask
+        draws = draws["gear"]
+    if allowed:
+        columns = np.asarray(draws).reshape(400, -1).T
+        assert [set(column.tolist()) for column in columns] == allowed
+        assert all(
+            min((column == one).mean() for one in set(column)) > 0.4 or len(set(column)) == 1 for column in columns
+        )
+    else:
+        plain = jax.vmap(lambda key: Random(space)(OBS, (), key)[0])(jax.random.split(KEY, 400))
+        np.testing.assert_array_equal(draws, plain)
 
 
 def test_factories_read_their_part_when_called() -> None:

@@ -50,9 +50,19 @@ def test_named_actions_are_rescaled_each_by_its_own_bounds() -> None:
     spec = Spec(Box((1,)), DictSpace.of({"gear": Discrete(3), "free": Box((1,)), "wheel": Box((1,), 0.0, 4.0)}))
     inner = {"gear": jnp.int32(2), "free": jnp.array([7.0]), "wheel": jnp.array([0.5])}
     action, _, _ = Scaled(Fixed(inner), spec)(jnp.zeros(1), 0, KEY)
-    assert int(action["gear"]) == 2
+    assert int(action["gear"]) == 2 and action["gear"].dtype == jnp.int32
     np.testing.assert_allclose(action["free"], [7.0])
     np.testing.assert_allclose(action["wheel"], [3.0])  # 2 + 0.5 * 2
+
+
+def test_actions_keep_to_such_bounds_as_they_have() -> None:
+    """Those of a Dict, and of a box that is bounded below only, which recipes see in its own units."""
+    half = Box((2,), (0.0, -jnp.inf), jnp.inf)
+    spec = Spec(Box((1,)), DictSpace.of({"half": half, "wheel": Box((1,), 0.0, 4.0)}))
+    inner = {"half": jnp.array([-5.0, -5.0]), "wheel": jnp.array([3.0])}
+    action, _, _ = Scaled(Fixed(inner), spec)(jnp.zeros(1), 0, KEY)
+    np.testing.assert_allclose(action["half"], [0.0, -5.0])
+    np.testing.assert_allclose(action["wheel"], [4.0])
 
 
 @settings(deadline=None, max_examples=30)

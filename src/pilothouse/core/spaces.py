@@ -170,7 +170,8 @@ MASK = "action_mask"
 class Spec:
     """What a policy observes and does.
 
-    A `Dict` observation with an entry `action_mask` (a Box of one number per action, 1 = allowed) masks the actions.
+    A `Dict` observation with an entry `action_mask` (a Box of one number per choice, 1 = allowed) masks the actions;
+    the choices of several actions are joined in order, those of a Dict by name.
     """
 
     obs: Space
@@ -180,6 +181,19 @@ class Spec:
     @property
     def masked(self) -> bool:
         return isinstance(self.obs, DictSpace) and MASK in self.obs.spaces
+
+    def check_mask(self) -> None:
+        """Raises `SpaceError` if there is a mask, and it does not have one number for each choice."""
+        if not isinstance(self.obs, DictSpace) or MASK not in self.obs.spaces:
+            return
+        mask, choices = self.obs.spaces[MASK], choices_of(self.action)
+        if not isinstance(mask, Box) or mask.size != choices or not choices:
+            given = f"a Box of {mask.size} numbers" if isinstance(mask, Box) else f"a {mask.kind} space"
+            expected = f"a Box of one number for each of their {choices} choices" if choices else "none"
+            raise SpaceError(
+                f"The {MASK!r} of the observations is {given}; {self.action.kind} actions take {expected}. "
+                "Correct the mask, or give that entry another name."
+            )
 
     def unit(self) -> "Spec":
         """The same, with bounded Box actions rescaled to [-1, 1]: what recipes see. The edges convert."""
@@ -195,6 +209,17 @@ def unit_action(space: Space) -> Space:
     return space
 
 
+def choices_of(space: Space) -> int:
+    """How many discrete choices an action of `space` has, those of several joined: the size of an action mask."""
+    match space:
+        case Discrete() | MultiDiscrete() | Tokens():
+            return space.size
+        case DictSpace():
+            return sum(choices_of(inner) for _, inner in space.items)
+        case _:
+            return 0
+
+
 def to_unit(space: Space, action: PyTree) -> PyTree:
     """Environment units to [-1, 1], by the affine map of the bounds; unbounded and discrete actions stay as they are."""
     return _rescale(space, action, towards_unit=True)
@@ -203,6 +228,16 @@ def to_unit(space: Space, action: PyTree) -> PyTree:
 def from_unit(space: Space, action: PyTree) -> PyTree:
     """[-1, 1] to environment units. Inverse of `to_unit`. Works on NumPy and JAX arrays, with leading axes."""
     return _rescale(space, action, towards_unit=False)
+
+
+def within(space: Space, action: PyTree) -> PyTree:
+    """The action with every real box clipped to its bounds, the finite ones; choices stay. Traces under `jit`."""
+    if isinstance(space, DictSpace):
+        return {name: within(inner, action[name]) for name, inner in space.items}
+    if not isinstance(space, Box) or np.issubdtype(space.dtype, np.integer):
+        return action
+    low, high = space.bounds()
+    return action if np.isinf(low).all() and np.isinf(high).all() else jnp.clip(action, low, high)
 
 
 def _rescale(space: Space, action: PyTree, *, towards_unit: bool) -> PyTree:
@@ -215,6 +250,40 @@ def _rescale(space: Space, action: PyTree, *, towards_unit: bool) -> PyTree:
     middle, half = (high + low) / 2, (high - low) / 2
     half = np.where(half == 0, 1.0, half).astype(np.float32)
     return (action - middle) / half if towards_unit else action * half + middle
+
+
+def checked_value(what: str, space: Space, value: Any, start: Any = 0) -> PyTree:
+    """`value` as NumPy arrays, if it has the structure, shape and kind of numbers of `space`.
+
+    Choices must be in range, counted from `start` (a number, an array for several, a dict for a Dict). Bounds of boxes
+    are not compared: simulators overstep them.
+
+    **Raises:** `SpaceError`, one line that begins with `what`.
+    """
+    if isinstance(space, DictSpace):
+        if not isinstance(value, Mapping) or set(value) != set(space.spaces):
+            given = sorted(map(str, value)) if isinstance(value, Mapping) else f"one {type(value).__name__}"
+            raise SpaceError(f"{what} is {given}; expected a dict of {sorted(space.spaces)}, as its space says.")
+        starts = start if isinstance(start, Mapping) else dict.fromkeys(space.spaces, 0)
+        return {
+            name: checked_value(f"{what}[{name!r}]", inner, value[name], starts[name]) for name, inner in space.items
+        }
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        array = np.asarray(None)
+    whole = np.issubdtype(space.dtype, np.integer)
+    if array.dtype.kind not in ("biu" if whole else "biuf"):
+        given = f"one {type(value).__name__}" if array.dtype.kind == "O" else f"of {array.dtype}"
+        raise SpaceError(f"{what} is {given}; expected {'whole ' if whole else ''}numbers, as its space says.")
+    if array.shape != space.shape:
+        raise SpaceError(f"{what} has shape {array.shape}; expected {space.shape}, as its space says.")
+    if isinstance(space, Discrete | MultiDiscrete):
+        sizes = np.asarray(space.n if isinstance(space, Discrete) else space.nvec)
+        if ((array < start) | (array >= start + sizes)).any():
+            first, last = np.broadcast_to(start, sizes.shape).tolist(), (start + sizes - 1).tolist()
+            raise SpaceError(f"{what} is {array.tolist()}; expected choices from {first} to {last}, as its space says.")
+    return array
 
 
 def to_json(space: Space) -> dict[str, Any]:

@@ -11,9 +11,14 @@ from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
-from jaxtyping import PRNGKeyArray, PyTree
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, PRNGKeyArray, PyTree
 
 from pilothouse.core.aliases import Parts
+from pilothouse.core.keys import named
+from pilothouse.core.spaces import Box, DictSpace, choices_of
+from pilothouse.networks.actors import box_size, distribution_over
+from pilothouse.networks.encoders import mask_in
 
 Carry = PyTree
 Extra = dict[str, Any]
@@ -58,13 +63,24 @@ class Mode(Memoryless):
 
 
 class Random(Memoryless):
-    """Acts at random, uniformly over an action space."""
+    """Acts at random, uniformly over an action space, or over what an `action_mask` in the observation allows of it."""
 
     space: Any = eqx.field(static=True)
 
     def __call__(self, obs: PyTree, carry: Carry, key: PRNGKeyArray) -> tuple[PyTree, Carry, Extra]:
-        del obs
-        return self.space.sample(key), carry, {}
+        action, mask = self.space.sample(key), mask_in(obs)
+        if mask is not None and choices_of(self.space):
+            action = _allowed(self.space, action, mask, key)
+        return action, carry, {}
+
+
+def _allowed(space: Any, action: PyTree, mask: Bool[Array, " choices"], key: PRNGKeyArray) -> PyTree:
+    """`action` with its choices drawn anew among those that the mask allows; its boxes stay."""
+    even = distribution_over(space, jnp.zeros(space.size), jnp.zeros(box_size(space)), mask)
+    chosen = even.sample(named(key, "allowed"))
+    if not isinstance(space, DictSpace):
+        return chosen
+    return {name: action[name] if isinstance(inner, Box) else chosen[name] for name, inner in space.items}
 
 
 def sampled(part: str) -> Callable[[Parts], Policy]:

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from pilothouse.core.spaces import Spec, from_unit
+from pilothouse.core.spaces import Spec, from_unit, within
 from pilothouse.policies.policy import Carry, Extra, Policy
 
 
@@ -14,7 +14,7 @@ class Scaled(eqx.Module):
     """Standardises observations on the way in, and takes bounded Box actions from [-1, 1] to `spec.action`'s units.
 
     This is what is evaluated and saved: it needs nothing from outside to be used. `mean` and `std` are given for flat
-    float observations, or both are None. Bounded actions are clipped to their bounds.
+    float observations, or both are None. Actions are clipped to such bounds as they have, those of a Dict each to its own.
     """
 
     policy: Policy
@@ -34,6 +34,4 @@ class Scaled(eqx.Module):
         if self.mean is not None:
             obs = (obs - self.mean) / self.std
         action, carry, extra = self.policy(obs, carry, key)
-        if self.spec.unit().action.kind == "Box" and self.spec.unit() != self.spec:
-            action = jnp.clip(action, -1.0, 1.0)
-        return from_unit(self.spec.action, action), carry, extra
+        return within(self.spec.action, from_unit(self.spec.action, action)), carry, extra

@@ -20,7 +20,7 @@ from pilothouse.algorithm.registry import load_recipe
 from pilothouse.algorithm.steps import Algorithm
 from pilothouse.core import trees
 from pilothouse.core.errors import CheckpointError, PilothouseError
-from pilothouse.core.spaces import Box, DictSpace, Space, Spec, from_json, to_json
+from pilothouse.core.spaces import Box, DictSpace, Space, Spec, checked_value, from_json, to_json
 from pilothouse.policies.policy import Carry, Extra, Policy
 from pilothouse.train.checkpoint import latest
 from pilothouse.train.evaluation import in_source_units
@@ -106,8 +106,10 @@ class SavedPolicy(eqx.Module):
     def act(self, obs: PyTree, carry: Carry | None = None, *, seed: int | None = None) -> tuple[PyTree, Carry]:
         """One action for one observation, NumPy in and out: `(action, carry)`. Pass the carry back next time.
 
-        `seed` matters for policies that draw; the likeliest action needs none.
+        Choices count from 0, as in `spec`, whatever the environment counts them from. `seed` matters for policies that
+        draw; the likeliest action needs none. Raises `SpaceError` for an observation that is not as `spec.obs` says.
         """
+        obs = checked_value("The observation", self.spec.obs, obs)
         key = jax.random.key(0 if seed is None else seed)
         if carry is None:
             carry = self.policy.reset(None, (), key)

@@ -16,10 +16,11 @@ from jaxtyping import PyTree
 from pilothouse.core.batch import Batch
 from pilothouse.core.errors import CheckpointError, SettingError, SpaceError
 from pilothouse.core.gymnasium_spaces import discrete_start, from_gymnasium
-from pilothouse.core.spaces import MASK, Box, DictSpace, Space, Spec
+from pilothouse.core.spaces import MASK, Box, DictSpace, Space, Spec, checked_value
 from pilothouse.worlds.action_log import ActionLog, Actions, length_of
 from pilothouse.worlds.gymnasium_actions import action_converter
 from pilothouse.worlds.gymnasium_make import make
+from pilothouse.worlds.gymnasium_masks import flat_mask
 from pilothouse.worlds.world import Task
 
 Numbers = Sequence[int] | np.ndarray
@@ -38,7 +39,8 @@ class GymnasiumWorld:
     """`size` copies of a Gymnasium environment: `ID`, or `module:ID` to import a module first.
 
     Observations are as `spec.obs` says: floats cast to float32, choices counted from 0, Dicts as dicts of arrays; an
-    environment that gives `info["action_mask"]` has a Dict observation with that entry (a plain one is called `obs`).
+    environment that gives `info["action_mask"]` at its reset has a Dict observation with that entry (a plain one is
+    called `obs`), and a step without one allows everything.
     Actions are in the environment's units, with choices counted from 0; float boxes are clipped to their bounds.
     `horizon` is the registered time limit (None without one). Other keywords go to the environment.
 
@@ -54,20 +56,21 @@ class GymnasiumWorld:
         self._close = weakref.finalize(self, _close_all, self._envs)
         first = self._envs[0]
         self.horizon: int | None = getattr(first.spec, "max_episode_steps", None)
-        obs, action = from_gymnasium(first.observation_space), from_gymnasium(first.action_space)
-        self._mask_in_info = False
-        if not isinstance(obs, DictSpace) or MASK not in obs.spaces:
-            mask = first.reset(seed=0)[1].get(MASK)
-            if mask is not None:
-                self._mask_in_info = True
-                obs = _with_mask(obs, len(np.ravel(mask)))
+        self._shown = _described(env, "observations", first.observation_space)
+        obs, action = self._shown, _described(env, "actions", first.action_space)
+        seen, info = first.reset(seed=0)
+        self._start = discrete_start(first.observation_space)
+        self._check(seen)
+        self._mask_in_info = info.get(MASK) is not None and not (isinstance(obs, DictSpace) and MASK in obs.spaces)
+        if self._mask_in_info:
+            obs = _with_mask(obs, len(flat_mask(info[MASK], action)))
         self.spec = Spec(obs, action)
-        self._named = isinstance(first.observation_space, _dict_space())
+        self.spec.check_mask()
+        self._names = frozenset(self._shown.spaces) if isinstance(self._shown, DictSpace) else None
         self._plain = not isinstance(obs, DictSpace)
         self._shape, self._dtype = (obs.shape, np.dtype(obs.dtype)) if not isinstance(obs, DictSpace) else ((), None)
-        starts = discrete_start(first.observation_space)
-        self._starts: dict[str, Any] = starts if isinstance(starts, dict) else {"obs": starts}
-        self._starts = {name: start for name, start in self._starts.items() if np.any(start)}
+        starts = self._start if isinstance(self._start, dict) else {"obs": self._start}
+        self._starts = {name: start for name, start in starts.items() if np.any(start)}
         self._to_env = action_converter(first.action_space)
         self._steps = [each.step for each in self._envs]
         self._log = ActionLog(_zeros(action, size))
@@ -112,6 +115,8 @@ class GymnasiumWorld:
                 reward[i] = 0
             terminated[i], truncated[i] = ended, cut
             if self._plain:
+                if getattr(seen, "shape", ()) != self._shape:  # as in _write, which costs more
+                    self._check(seen)
                 obs[i] = seen
             else:
                 self._write(obs, i, seen, info)
@@ -187,7 +192,13 @@ class GymnasiumWorld:
     def _begin(self, index: int, seed: int, task: dict[str, Any] | None) -> tuple[Any, dict[str, Any]]:
         self._seeds[index], self._tasks[index], self._final[index] = seed, task, None
         self._log.begin(index)
-        return self._envs[index].reset(seed=seed, options=task)
+        seen, info = self._envs[index].reset(seed=seed, options=task)
+        self._check(seen)
+        return seen, info
+
+    def _check(self, seen: Any) -> None:
+        """Raises `SpaceError` unless the environment shows what its space says."""
+        checked_value(f"What {self.name} shows", self._shown, seen, self._start)
 
     def _repeat(self, index: int, history: Actions) -> Iterator[tuple[Any, dict[str, Any]]]:
         """Take these actions again in one copy: what is seen after each."""
@@ -207,15 +218,15 @@ class GymnasiumWorld:
 
     def _write(self, obs: Any, place: int, seen: Any, info: dict[str, Any]) -> None:
         """Put one copy's observation into its row."""
-        if self._named:
-            for name, value in seen.items():
-                obs[name][place] = value
-        elif self._plain:
-            obs[place] = seen
-        else:
-            obs["obs"][place] = seen
+        if self._names is not None and seen.keys() != self._names:
+            self._check(seen)
+        for name, value in seen.items() if self._names is not None else (("obs", seen),):
+            part = obs if self._plain else obs[name]
+            if getattr(value, "shape", ()) != part.shape[1:]:  # it would be broadcast without a word, or fail
+                self._check(seen)
+            part[place] = value
         if self._mask_in_info:
-            obs[MASK][place] = info[MASK]
+            obs[MASK][place] = flat_mask(info.get(MASK), self.spec.action)
 
     def _from_start(self, obs: Any) -> Any:
         """Choices counted from 0, in place."""
@@ -234,6 +245,13 @@ def split_snapshot(snapshot: Mapping[str, Any]) -> tuple[list[Actions], list[int
     else:
         histories = np.split(actions, cuts)
     return histories, [int(seed) for seed in snapshot["seeds"]], snapshot.get("task", ())
+
+
+def _described(env: str, what: str, space: Any) -> Space:
+    try:
+        return from_gymnasium(space)
+    except SpaceError as fault:
+        raise SpaceError(f"The {what} of {env}: {fault}") from fault
 
 
 def _with_mask(obs: Space, actions: int) -> DictSpace:
@@ -269,9 +287,3 @@ def _rows_of(task: Task, count: int) -> list[dict[str, Any] | None]:
 def _close_all(envs: list[Any]) -> None:
     for env in envs:
         env.close()
-
-
-def _dict_space() -> type:
-    from gymnasium.spaces import Dict
-
-    return Dict
