@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pilothouse.algorithm.recipe import Bound
+from pilothouse.algorithm.recipe import Bound, saying_what
 from pilothouse.algorithm.registry import load_recipe
 from pilothouse.catalogue.catalogue import papers as papers
 from pilothouse.data.dataset import Dataset
@@ -54,7 +54,9 @@ def train(
     **more: Any,
 ) -> Run:
     """Learn. `source` is a dataset (or the path of one), the name of a world, or the id of an environment."""
-    return _train(algorithm, _source(source), steps=steps, seeds=seeds, out=out, **more)
+    with saying_what(algorithm.name, algorithm.recipe.takes):
+        source = _source(source)
+    return _train(algorithm, source, steps=steps, seeds=seeds, out=out, **more)
 
 
 def evaluate(policy: Policy | str, env: str, *, episodes: int = 20, seed: int = 0) -> Evaluation:

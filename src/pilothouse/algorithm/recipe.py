@@ -7,14 +7,17 @@ Calling a recipe binds settings: `iql(expectile=0.9)` is a `Bound`. Its floats a
 inside the trace with traced floats, so that any learning rate shares one compiled program. All else is static.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+
 from pilothouse.algorithm.settings import Setting, check_settings, settings_of
 from pilothouse.algorithm.steps import Algorithm
-from pilothouse.core.errors import SpaceError
-from pilothouse.core.spaces import DictSpace, Space, Spec
+from pilothouse.core.errors import DataError, SpaceError
+from pilothouse.core.spaces import Box, DictSpace, Space, Spec
 
 Source = Literal["data", "world", "text", "pairs"]
 
@@ -28,18 +31,24 @@ class Takes:
     obs: tuple[str, ...] = ("Box", "Discrete", "MultiDiscrete", "Dict", "image")
     masks: bool = False
 
+    def __str__(self) -> str:
+        """`takes Box or Discrete actions and Box, Dict or image observations`, and masks if it does."""
+        masks = ", and action masks" if self.masks else ""
+        return f"takes {_listed(self.action)} actions and {_listed(self.obs)} observations{masks}"
+
     def check(self, name: str, spec: Spec) -> None:
         """Raises `SpaceError` if the spec's spaces are not among those."""
-        if spec.action.kind not in self.action:
-            raise SpaceError(
-                f"Recipe {name!r} takes {' or '.join(self.action)} actions, and this source has {spec.action.kind} actions. "
-                "Choose a recipe for that kind of action (`pilothouse papers` lists them)."
-            )
-        for kind in kinds_of(spec.obs):
+        advice = "Choose a recipe for those (`pilothouse papers` lists them)."
+        for kind in _action_kinds(spec.action):
+            if kind not in self.action:
+                raise SpaceError(f"Recipe {name!r} {self}; this source has {kind} actions. {advice}")
+        for kind in sorted(kinds_of(spec.obs)):
             if kind not in self.obs:
-                raise SpaceError(
-                    f"Recipe {name!r} takes {', '.join(self.obs)} observations, and this source has {kind} ones."
-                )
+                raise SpaceError(f"Recipe {name!r} {self}; this source has {kind} observations. {advice}")
+        with saying_what(name, self):
+            spec.check_mask()
+        if spec.masked and not self.masks:
+            raise SpaceError(f"Recipe {name!r} {self}; this source masks its actions. {advice}")
 
 
 def kinds_of(space: Space) -> set[str]:
@@ -47,6 +56,33 @@ def kinds_of(space: Space) -> set[str]:
     if isinstance(space, DictSpace):
         return {"Dict"}.union(*(kinds_of(inner) for inner in space.spaces.values()))
     return {"image" if getattr(space, "is_image", False) else space.kind}
+
+
+def _action_kinds(space: Space) -> list[str]:
+    """The kinds in this one, outermost first; a box of whole numbers is a kind of its own, which no recipe takes."""
+    if isinstance(space, DictSpace):
+        return ["Dict", *(kind for _, inner in space.items for kind in _action_kinds(inner))]
+    whole = isinstance(space, Box) and np.issubdtype(space.dtype, np.integer)
+    return [f"Box of {space.dtype}" if whole else space.kind]
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+@contextmanager
+def saying_what(name: str, takes: Takes | None) -> Iterator[None]:
+    """Spaces refused within, by whatever part, are refused in one line that ends with what the recipe takes.
+
+    **Raises:** `SpaceError`, or `DataError` where a dataset holds such a space.
+    """
+    try:
+        yield
+    except (SpaceError, DataError) as fault:
+        of_space = isinstance(fault, SpaceError) or isinstance(fault.__cause__, SpaceError)
+        if not of_space or takes is None or str(takes) in str(fault):
+            raise
+        raise type(fault)(f"{fault} Recipe {name!r} {takes}.") from fault
 
 
 @dataclass(frozen=True)
@@ -96,7 +132,8 @@ class Bound:
         """The algorithm (or whatever the recipe makes) for this spec; `floats` may be traced values."""
         if self.recipe.takes is not None:
             self.recipe.takes.check(self.name, spec)
-        return self.recipe.function(spec, **{**self.settings, **(floats or {})})
+        with saying_what(self.name, self.recipe.takes):
+            return self.recipe.function(spec, **{**self.settings, **(floats or {})})
 
 
 RECIPES: dict[str, Recipe] = {}

@@ -67,6 +67,7 @@ def train(options: Namespace) -> Document:
         raise SettingError("No recipe. Name one: `pilothouse train iql --data PATH` (`pilothouse papers` lists them).")
     if chosen["steps"] is None:
         raise SettingError("No --steps. Say how long: environment steps online, gradient updates offline.")
+    from pilothouse.algorithm.recipe import saying_what
     from pilothouse.catalogue.catalogue import load_recipe
     from pilothouse.train import run
     from pilothouse.train.resolve import resolve
@@ -74,13 +75,14 @@ def train(options: Namespace) -> Document:
     bound = load_recipe(chosen["recipe"])(**settings)
     if chosen["envs"] is not None and chosen["envs"] < 1:
         raise SettingError(f"--envs {chosen['envs']}; expected at least 1.")
-    source = resolve(
-        data=chosen["data"],
-        env=chosen["env"],
-        world=chosen["world"],
-        environments=chosen["envs"],
-        stack=chosen["stack"],
-    )
+    with saying_what(bound.name, bound.recipe.takes):
+        source = resolve(
+            data=chosen["data"],
+            env=chosen["env"],
+            world=chosen["world"],
+            environments=chosen["envs"],
+            stack=chosen["stack"],
+        )
     say = _say(options)
     finished = run.train(
         bound,

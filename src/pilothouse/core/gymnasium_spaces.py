@@ -28,11 +28,15 @@ def from_gymnasium(space: gymnasium.Space) -> Space:
     from gymnasium import spaces
 
     if isinstance(space, spaces.Dict):
-        nested = sorted(name for name, inner in space.spaces.items() if isinstance(inner, spaces.Dict | spaces.Tuple))
-        if nested or not space.spaces:
+        nested = sorted(
+            str(name) for name, inner in space.spaces.items() if isinstance(inner, spaces.Dict | spaces.Tuple)
+        )
+        strange = [name for name in space.spaces if not isinstance(name, str)]
+        if nested or strange or not space.spaces:
             what = f"has entries {nested} that hold further spaces" if nested else "is empty"
+            what = f"has entries {strange} whose names are no strings" if strange else what
             raise SpaceError(f"This Dict space {what}; supported: {SUPPORTED}. Flatten it with a wrapper.")
-        return DictSpace.of({str(name): from_gymnasium(inner) for name, inner in space.spaces.items()})
+        return DictSpace.of({name: from_gymnasium(inner) for name, inner in space.spaces.items()})
     if isinstance(space, spaces.Box):
         return box_of(space.low, space.high, str(space.dtype))
     if isinstance(space, spaces.Discrete):
@@ -80,10 +84,12 @@ def to_gymnasium(space: Space) -> gymnasium.Space:
 def box_of(low: np.ndarray, high: np.ndarray, dtype: str) -> Box:
     """Our box for bounds and dtype as Gymnasium writes them: floats become float32, uint8 and int8 stay.
 
-    **Raises:** `SpaceError` for any other dtype.
+    **Raises:** `SpaceError` for any other dtype, and for a box without entries.
     """
     kind = np.dtype(dtype)
     low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
+    if not low.size:
+        raise SpaceError(f"A Box of shape {low.shape} has no entries; supported: {SUPPORTED}. Leave it out.")
     if kind.name in _KEPT:
         return box_from_bounds(low, high, kind.name)
     if not np.issubdtype(kind, np.floating):

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from pilothouse.algorithm.interpreter import objectives_of
-from pilothouse.algorithm.recipe import Bound
+from pilothouse.algorithm.recipe import Bound, saying_what
 from pilothouse.algorithm.schedules import schedule_named
 from pilothouse.algorithm.steps import Algorithm
 from pilothouse.core.errors import SettingError
@@ -147,8 +147,9 @@ def builder(algorithm: Bound | Algorithm, source: Source, schedule: str = "const
             f"Recipe {algorithm.name!r} makes a {algorithm.recipe.makes.lower()}; it learns nothing by itself. "
             f"`pilothouse show {algorithm.name}` says what it does, `pilothouse reproduce {algorithm.name}` measures it."
         )
+    with saying_what(algorithm.name, algorithm.recipe.takes):
+        spec = source.spec.unit()
     check_fits(algorithm.name, algorithm.recipe.takes, source)
-    spec = source.spec.unit()
     return lambda floats: scheduled(algorithm.build(spec, floats))
 
 
