@@ -163,3 +163,14 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_behind(tmp_path, limit):
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 1 and "Is the disk full" in done.stdout and not done.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["arm/far", "/far", "", ".", ".."])
+def test_names_that_are_paths_to_hdf5_are_refused(recorded, tmp_path, name):
+    for spec in (
+        Spec(DictSpace.of({name: Box((1,))}), Discrete(2)),
+        Spec(Box((1,)), DictSpace.of({name: Discrete(2)})),
+    ):
+        with pytest.raises(DataError, match="has an entry .* Rename it"):
+            write_minari(tmp_path / "trial-v0", recorded([2], spec))
+    assert list(tmp_path.iterdir()) == []

@@ -43,6 +43,14 @@ def test_a_dict_is_joined_by_name_and_its_mask_left_out() -> None:
     np.testing.assert_array_equal(encoded(space, again), [0, 1, 4, 5, 9])
 
 
+def test_a_name_may_hold_a_slash() -> None:
+    space = DictSpace.of({"arm/far": Box((1,)), "arm/eye": PICTURE, "b": DictSpace.of({"c/d": Box((1,))})})
+    encoder = Encoder(space, key=KEY)
+    assert list(encoder.nets) == ["arm/eye"]
+    value = {"arm/far": jnp.array([7.0]), "arm/eye": jnp.zeros((8, 8, 3), jnp.uint8), "b": {"c/d": jnp.array([5.0])}}
+    np.testing.assert_array_equal(encoder(value), [0.0] * IMAGE_FEATURES + [7, 5])
+
+
 def test_the_mask_is_found_only_where_there_is_one() -> None:
     np.testing.assert_array_equal(mask_in({MASK: jnp.array([[1, 0], [0, 1]])}), [[True, False], [False, True]])
     assert mask_in({"obs": jnp.zeros(2)}) is None and mask_in(jnp.zeros(2)) is None

@@ -49,3 +49,25 @@ def test_the_loss_by_hand_and_which_way_it_pulls() -> None:
     np.testing.assert_allclose(value, 0.16 - 2.5, rtol=1e-5)
     # d/da: 2 (0.1 - 0.5) - 2.5 * 2 / 4.2 = -0.8 - 1.19048
     np.testing.assert_allclose(gradient, -0.8 - 5 / 4.2, rtol=1e-5)
+
+
+def test_boxes_of_any_shape_are_laid_flat() -> None:
+    """As flat vectors, with pixels for observations and a matrix for an action."""
+    draw = np.random.default_rng(0)
+    obs = jnp.asarray(draw.integers(0, 9, (6, 2, 2)), jnp.uint8)
+    action = jnp.asarray(draw.uniform(-1, 1, (6, 2, 3)), jnp.float32)
+    values = {}
+    for flat in (False, True):
+        rows = Batch(
+            obs=obs.reshape(6, -1) if flat else obs,
+            action=action.reshape(6, -1) if flat else action,
+            reward=jnp.zeros(6),
+        )
+        own = jnp.full(rows.action.shape[1:], 0.1)
+        parts = {
+            "data": rows,
+            "actor": lambda obs, own=own: Deterministic(own, own.ndim),
+            "critic": lambda obs, action: jnp.stack([action.sum() + 4.0, jnp.zeros(())]),
+        }
+        values[flat] = td3_near_data(2.5, 2.0)(parts, rows, jax.random.key(0))[0]
+    np.testing.assert_allclose(values[False], values[True], rtol=1e-6)

@@ -46,7 +46,7 @@ def write_minari(
     - `description`, `algorithm_name`, `author`: for the metadata; the description is by default the dataset's.
 
     **Raises:** `SettingError` for a name that is no `NAME-vN`; `OutputError` when `path` exists or cannot be written;
-    `DataError` when the dataset's rows are no chains of observations.
+    `DataError` when the dataset's rows are no chains of observations, or an entry's name is a path to HDF5.
     """
     path = Path(path).expanduser()
     name = dataset_id or path.name
@@ -73,7 +73,19 @@ def write_minari(
     return path
 
 
+def _check_names(dataset: Dataset) -> None:
+    """Raises `DataError` for entries whose names are paths to HDF5: Minari would not find them again."""
+    for space in (dataset.spec.obs, dataset.spec.action):
+        for name in space.spaces if isinstance(space, DictSpace) else ():
+            if "/" in name or name in ("", ".", ".."):
+                raise DataError(
+                    f"{dataset.name}: has an entry {name!r}, and Minari's files hold no name that is empty, of dots or "
+                    "with a slash. Rename it with a wrapper of the environment."
+                )
+
+
 def _fill(folder: Path, dataset: Dataset, name: str, env_id: str | None, about: dict[str, Any]) -> None:
+    _check_names(dataset)
     folder.mkdir()
     image = _encode(episodes_of(dataset))
     _write_file(folder / FILE, image)

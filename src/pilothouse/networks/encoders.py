@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Mapping
+from functools import reduce
+from operator import getitem
 
 import equinox as eqx
 import jax
@@ -63,17 +65,18 @@ class Encoder(eqx.Module):
         pictures = [(path, inner) for path, inner in _leaves(space) if isinstance(inner, Box) and inner.is_image]
         keys = jax.random.split(key, max(len(pictures), 1))
         self.nets = {
-            path: ConvolutionalNet(inner.shape, key=k) for (path, inner), k in zip(pictures, keys, strict=False)
+            _joined(path): ConvolutionalNet(inner.shape, key=k)
+            for (path, inner), k in zip(pictures, keys, strict=False)
         }
         self.space = space
 
     @property
     def size(self) -> int:
         """Number of features: a static integer."""
-        return sum(IMAGE_FEATURES if path in self.nets else space.size for path, space in _leaves(self.space))
+        return sum(IMAGE_FEATURES if _joined(path) in self.nets else space.size for path, space in _leaves(self.space))
 
     def __call__(self, obs: PyTree) -> Float[Array, " size"]:
-        parts = [self._encode(path, space, _follow(obs, path)) for path, space in _leaves(self.space)]
+        parts = [self._encode(_joined(path), space, reduce(getitem, path, obs)) for path, space in _leaves(self.space)]
         return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
 
     def _encode(self, path: str, space: Box | Discrete | MultiDiscrete, value: Array) -> Float[Array, " features"]:
@@ -95,13 +98,13 @@ def mask_in(obs: PyTree) -> Bool[Array, "*batch actions"] | None:
     return None
 
 
-def _leaves(space: Space, path: str = "") -> list[tuple[str, Box | Discrete | MultiDiscrete]]:
-    """The plain spaces inside, by path such as `camera/left`; the mask of a Dict is not one of them."""
+def _leaves(space: Space, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Box | Discrete | MultiDiscrete]]:
+    """The plain spaces inside, each with the names that lead there; the mask of a Dict is not one of them."""
     if isinstance(space, DictSpace):
         found = []
         for name, inner in space.items:
             if path or name != MASK:
-                found += _leaves(inner, f"{path}/{name}" if path else name)
+                found += _leaves(inner, (*path, name))
         return found
     if isinstance(space, Box | Discrete | MultiDiscrete):
         return [(path, space)]
@@ -111,7 +114,6 @@ def _leaves(space: Space, path: str = "") -> list[tuple[str, Box | Discrete | Mu
     )
 
 
-def _follow(value: PyTree, path: str) -> Array:
-    for name in path.split("/") if path else ():
-        value = value[name]
-    return value
+def _joined(path: tuple[str, ...]) -> str:
+    """What a net is stored under, such as `camera/left`; a name may hold a slash itself."""
+    return "/".join(path)

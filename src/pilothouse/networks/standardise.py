@@ -61,7 +61,7 @@ class Standardised(eqx.Module):
 def standardised(spec: Spec, make: Initialise) -> Initialise:
     """A network of `make` that standardises. Raises `SpaceError` unless observations are one flat Box of floats."""
     space = spec.obs
-    if not isinstance(space, Box) or len(space.shape) != 1 or space.dtype == "uint8":
+    if not isinstance(space, Box) or len(space.shape) != 1 or space.dtype != "float32":
         raise SpaceError(
             f"Only flat Box observations of floats are standardised, and these are {space.kind}. Leave it off."
         )

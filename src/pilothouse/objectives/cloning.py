@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from pilothouse.core.aliases import Aux, Loss, Parts, Scalar
 from pilothouse.core.batch import Batch
@@ -17,7 +17,7 @@ def squared_action_loss(
     return jnp.square(prediction - action).mean(axis=tuple(range(1, prediction.ndim)))
 
 
-def cloning_loss(distribution: Distribution, action: Array) -> Float[Array, " batch"]:
+def cloning_loss(distribution: Distribution, action: PyTree) -> Float[Array, " batch"]:
     """Minus the log-probability of `action`; for a deterministic policy the squared error."""
     if isinstance(distribution, Deterministic):
         return squared_action_loss(distribution.value, action)

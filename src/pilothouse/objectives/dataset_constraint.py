@@ -39,7 +39,7 @@ def td3_near_data(
     critic: str = "critic",
 ) -> Loss:
     """PRDC's actor loss: the critic's value scaled by `alpha` over its mean size, plus the squared error to the nearest
-    action in the data. Trains `actor`; draws nothing. Observations and actions are flat vectors.
+    action in the data. Trains `actor`; draws nothing. Observations and actions are boxes, here laid flat.
 
     **Source:** Ran et al. (PRDC), arXiv:2306.06569, equations 6 to 8.
     """
@@ -48,10 +48,15 @@ def td3_near_data(
         del key
         rows = parts[data]
         action = jax.vmap(parts[actor])(batch.obs).mode()
-        near = nearest_action(rows.obs, rows.action, batch.obs, action, beta=beta)
+        data_obs, data_action, obs, done = map(_flat, (rows.obs, rows.action, batch.obs, action))
+        near = nearest_action(data_obs, data_action, obs, done, beta=beta).reshape(action.shape)
         q = jax.vmap(parts[critic])(batch.obs, action)[:, 0]
         tether = average(batch, squared_action_loss(action, near))
         loss = tether - normalised_by_size(q, alpha, batch)
         return loss, {f"{actor}/q_mean": q.mean(), f"{actor}/constraint": tether}
 
     return constrained_policy
+
+
+def _flat(rows: Array) -> Float[Array, "rows entries"]:
+    return rows.reshape(rows.shape[0], -1).astype(jnp.float32)

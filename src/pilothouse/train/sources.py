@@ -160,7 +160,7 @@ class DataSource:
     def scaling(self) -> Scaling:
         if not self.standardise or len(getattr(self.spec.obs, "shape", (0, 0))) != 1 or self.spec.obs.kind != "Box":
             return Scaling()
-        if getattr(self.spec.obs, "dtype", "") == "uint8":
+        if getattr(self.spec.obs, "dtype", "") != "float32":
             return Scaling()
         mean, std = self.dataset.scaler()
         return Scaling(tuple(float(x) for x in mean), tuple(float(x) for x in std))
