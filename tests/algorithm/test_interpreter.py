@@ -30,6 +30,7 @@ from pilothouse.train.machine import Lanes, Machine
 from pilothouse.train.metrics import read_metrics
 from pilothouse.train.run import train
 from pilothouse.train.session import open_session
+from pilothouse.train.simulators import Simulators
 from pilothouse.train.sources import Scaling
 from pilothouse.worlds.registry import world
 from pilothouse.worlds.world import Outcome
@@ -454,6 +455,53 @@ def test_a_fit_may_repeat_and_scratch_may_be_born_in_a_round() -> None:
     assert none.count == 0
 
 
+class Idle(Memoryless):
+    """Does nothing."""
+
+    def __call__(self, obs: Any, carry: Any, key: Any) -> Any:
+        return jnp.zeros(1), carry, {}
+
+
+class Clockwork:
+    """A host world whose copies end after 2, 3, 4, … steps, each step worth 1; obs is the number of steps made."""
+
+    spec = Spec(Box((1,)), Box((1,)))
+
+    def __init__(self, size: int):
+        self.size, self.steps = size, np.zeros(size, np.float32)
+
+    def reset(self, indices: Any, seeds: Any, task: Any = ()) -> Any:
+        self.steps[list(indices)] = 0
+        return np.zeros((len(indices), 1), np.float32)
+
+    def step(self, actions: Any) -> Batch:
+        self.steps += 1
+        ended, reward = self.steps == 2 + np.arange(self.size), np.ones(self.size, np.float32)
+        return Batch(next_obs=self.steps[:, None].copy(), reward=reward, terminated=ended, truncated=~ended & False)
+
+    def close(self) -> None:
+        pass
+
+
+def test_fresh_episodes_in_simulators_stop_at_their_end_each_and_in_each_round() -> None:
+    def change(parts: Any, batch: Any, aux: Any, key: Any) -> Any:
+        rows = parts["rollout"]
+        return {"valid": rows.valid, "ended": rows.terminated, "total": parts["total"] + rows.reward.sum()}
+
+    look = (Collect("rollout", 3, lambda parts: Idle(), fresh=True), Rule(change, ("valid", "ended", "total")))
+    cycle = Repeat(look, 3, lambda parts: parts["total"] >= parts["goal"])
+    blank = lambda key: jnp.zeros((3, 2), bool)  # noqa: E731
+    algorithm = wired(cycle, parts={"valid": blank, "ended": blank, "total": 0.0, "goal": 0.0})
+    simulators = Simulators(Clockwork(4), (0, 1), 2)
+    adopt = {"goal": jnp.array([7.0, 8.0])}
+    found = after(algorithm, 1, (0, 1), worlds={"world": simulators}, adopt=adopt)
+    # Lane 0 has the copies that end after 2 and 3 steps, 5 rows a round; lane 1 those after 4 and 5, cut at 3: 6 rows.
+    assert found.total.tolist() == [10, 12] and found.sums["repeat/0"][:, 0].tolist() == [2, 2]
+    assert found.valid[0].T.tolist() == [[True, True, False], [True] * 3] and found.valid[1].all()
+    assert found.ended[0].T.tolist() == [[False, True, False], [False, False, True]] and not found.ended[1].any()
+    assert found.sums["episode/return"].tolist() == [[10, 4], [12, 4]] == found.sums["episode/length"].tolist()
+
+
 # ---------------------------------------------------------------------------------------------------- optimisers' state
 
 
@@ -658,13 +706,6 @@ class Still:
 
     def step(self, state: Any, action: Any, key: Any) -> Any:
         return state, Outcome(jnp.zeros(3), jnp.ones(()), jnp.array(False), jnp.array(False))
-
-
-class Idle(Memoryless):
-    """Does nothing."""
-
-    def __call__(self, obs: Any, carry: Any, key: Any) -> Any:
-        return jnp.zeros(1), carry, {}
 
 
 def whole() -> Algorithm:

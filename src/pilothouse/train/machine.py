@@ -456,6 +456,7 @@ class Machine:
         if step.fresh and (self.pending is None or border[0]):
             simulators.begin_all()
         rows: list[Batch] = []
+        alive = np.ones(0, bool)
         for number in range(step.steps):
             seen = simulators.obs(), simulators.episode_id()
             self._waiting.append(_Op("act", stage, address, cycle, (*rounds, number), seen, going))
@@ -466,11 +467,16 @@ class Machine:
                 yield
                 self.pending = None
             action, extra = jax.tree.map(np.asarray, (action, extra))
-            rows.append(simulators.step(action, extra))
+            row = simulators.step(action, extra)
+            if step.fresh:
+                alive = row.valid if number == 0 else alive
+                row, alive = _while_alive(row, alive)
+            rows.append(row)
         stacked = rows[0] if len(rows) == 1 else jax.tree.map(lambda *x: np.stack(x, axis=1), *rows)
         if len(rows) == 1:
             stacked = jax.tree.map(lambda x: x[:, None], stacked)
-        for name, value in simulators.take_finished().items():
+        ended = simulators.take_finished()
+        for name, value in (_one_episode_each(stacked) if step.fresh else ended).items():
             self._host_sums[name] = self._host_sums.get(name, 0.0) + value
         self._waiting.append(_Op("record", stage, address, cycle, given=stacked, going=going))
 
@@ -521,7 +527,7 @@ class Machine:
     def _holds(self, repeat: Repeat, stage: int, cycle: int, address: str) -> np.ndarray:
         """Whether a host-driven `Repeat … until` has reached its end, by lane."""
         self._flush(cycle)
-        name = ("until", stage, address)
+        name = ("until", stage, address, self._layout)
         if name not in self._programs:
 
             def one(state: State, key: Any, floats: Any, fixed: Any, clock: Any) -> Any:
@@ -542,9 +548,11 @@ class Machine:
         ops, self._waiting = self._waiting, []
         base = ops[0].cycle
         name = tuple(op.static(base) for op in ops)
-        program = self._tapes.get(name)
-        if program is None or program.before != self._layout:
-            program = self._tapes[name] = self._compile_tape(name, ops)
+        number = 0  # one program for each set of scratch parts that these steps find
+        while (program := self._tapes.get((name, number))) is not None and program.before != self._layout:
+            number += 1
+        if program is None:
+            program = self._tapes[name, number] = self._compile_tape((name, number), ops)
         given = [op.given if op.going is None else (op.given, op.going) for op in ops]
         rounds = np.array([number for op in ops for number in op.rounds], np.int32)
         self._leaves, answers, sums = program.run(
@@ -621,6 +629,20 @@ def _with_axis(tree: PyTree) -> PyTree:
 
 _take_axis_off = jax.jit(lambda tree: jax.tree.map(lambda x: x.reshape(x.shape[1:]), tree), donate_argnums=0)
 _put_axis_on = jax.jit(_with_axis, donate_argnums=0)
+
+
+def _while_alive(row: Batch, alive: np.ndarray) -> tuple[Batch, np.ndarray]:
+    """A row of fresh episodes `(lanes, environments)`, without what comes after an end; and which episodes go on."""
+    ends = {name: row[name] & alive for name in ("terminated", "truncated")}
+    row = row.replace(valid=alive, reward=np.where(alive, row.reward, np.float32(0)), **ends)
+    return row, alive & ~(ends["terminated"] | ends["truncated"])
+
+
+def _one_episode_each(rows: Batch) -> dict[str, np.ndarray]:
+    """Sums and counts, by lane, of returns and lengths of fresh episodes `(lanes, steps, environments)`."""
+    count = np.full(rows.reward.shape[0], rows.reward.shape[2], np.float64)
+    totals = {"episode/return": rows.reward.sum(axis=(1, 2)), "episode/length": rows.valid.sum(axis=(1, 2))}
+    return {name: np.stack([total, count], axis=1) for name, total in totals.items()}
 
 
 class _Packed:
