@@ -14,10 +14,15 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from pilothouse.algorithm.registry import load_recipe
 from pilothouse.core.errors import CheckpointError, OutputError, SettingError
-from pilothouse.train.checkpoint import latest
+from pilothouse.train.checkpoint import ReplayFiles, latest, load_checkpoint, save_checkpoint
+from pilothouse.train.machine import Machine
 from pilothouse.train.metrics import read_metrics
 from pilothouse.train.run import train
+from pilothouse.train.session import open_session
+from pilothouse.train.simulators import Simulators
+from pilothouse.train.sources import SimulatorSource
 
 ON_POLICY = ["ppo", "--world", "cartpole", "--steps", "640", "--seeds", "2"]
 ON_POLICY_SMALL = ["length=8", "width=8", "minibatches=1", "epochs=1"]
@@ -93,7 +98,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def go_on(folder: Path, **changed: object) -> None:
-    from pilothouse.algorithm.registry import load_recipe
     from pilothouse.train.resolve import world_source
 
     settings = {"length": 8, "width": 8, "minibatches": 1, "epochs": 1} | changed.pop("settings", {})  # type: ignore
@@ -176,3 +180,21 @@ def test_resuming_replay_keeps_every_row(data: Path, tmp_path: Path) -> None:
     entry = json.loads((checkpoint / "manifest.json").read_text())["replay"]["replay"][0]
     width = os.path.getsize(tmp_path / "run" / "replay" / "replay-0.rows") / entry["stored"]
     assert entry["total"] == 300 and width == np.round(width)
+
+
+def test_new_episodes_of_a_simulator_that_wait_in_a_checkpoint_are_not_begun_again(tmp_path: Path) -> None:
+    """Counterpol begins each rollout with new episodes: at a border they have begun, and their first actions wait."""
+    bound = load_recipe("counterpol")(width=8, depth=1, length=4, rounds=1)
+
+    def fresh() -> Machine:
+        return open_session(bound, SimulatorSource("CartPole-v1"), seeds=[0], episodes=0).machine
+
+    whole, again, replay = fresh(), fresh(), ReplayFiles(tmp_path / "replay")
+    whole.advance(1)
+    load_checkpoint(save_checkpoint(tmp_path, 1, whole, replay, {}), again, replay)
+    np.testing.assert_equal(again.advance(1), whole.advance(1))
+    for machine in (whole, again):
+        simulators = machine.worlds["world"]
+        assert isinstance(simulators, Simulators)
+        assert simulators.episodes.tolist() == [4]  # cycles of two rollouts each; the fifth has begun
+        simulators.close()
