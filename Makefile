@@ -7,7 +7,7 @@ PYTHON ?= python3
 PYTEST_ARGS ?=
 export PYTHON
 
-.PHONY: help run test wheel-test bench bench-losses parity lint format types imports examples docs oracles clean set-up
+.PHONY: help run test contract wheel-test bench bench-losses parity lint format types imports examples docs oracles clean set-up
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## *(.*)/  \1\t\2/' | expand -t 14
@@ -20,6 +20,9 @@ set-up:
 
 test: set-up  ## set up and run the tests
 	@.venv/bin/python -m pytest -n 2 $(PYTEST_ARGS)
+
+contract: set-up  ## the contract of every recipe at full depth, of which the gate runs a tenth
+	@.venv/bin/python -m pytest -n 2 tests/contract -m "" $(PYTEST_ARGS)
 
 wheel-test: set-up  ## install the built wheel into an empty environment and use it there
 	@.venv/bin/python -m pytest tests/test_packaging.py -m slow

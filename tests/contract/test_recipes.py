@@ -1,97 +1,21 @@
-"""One suite over every recipe; being in `recipes/` is what enrols it. Each kind of recipe has checks of its own."""
+"""The gate's depth of the contract: every recipe, each kind with checks of its own. `test_full_depth.py` goes on."""
 
-import importlib
-import inspect
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
+from toys import cycles_before_last_stage, data, imported, made, session, source_for, told
 
 from pilothouse.algorithm.interpreter import FAULTS, trained_parts, writes_of
-from pilothouse.algorithm.recipe import RECIPES, Recipe
 from pilothouse.algorithm.registry import load_recipe, places
 from pilothouse.core import trees
 from pilothouse.core.errors import PilothouseError, SettingError, SpaceError, UnknownNameError
-from pilothouse.data.episodes import dataset_from_transitions
-from pilothouse.data.preferences import preference_pairs
 from pilothouse.policies.policy import Policy, Random
 from pilothouse.rollout.collect import collect_fresh
-from pilothouse.train.session import Session, open_session
-from pilothouse.train.sources import DataSource, PairSource, Source, WorldSource
-from pilothouse.worlds.arithmetic import encode
+from pilothouse.train.session import open_session
+from pilothouse.train.sources import DataSource, WorldSource
 from pilothouse.worlds.registry import world
-
-SMALL = {
-    "width": 8, "depth": 1, "layers": 1, "batch": 8, "warmup": 4, "capacity": 64, "length": 8, "epochs": 1,
-    "minibatches": 1, "block": 1, "prompts": 2, "tries": 2, "pretraining": 1,
-}  # fmt: skip
-
-
-def data(name: str) -> DataSource:
-    """Sixteen made-up transitions with the spaces of a world."""
-    spec, draw = world(name).spec, np.random.default_rng(0)
-    action = draw.uniform(-2, 2, (16, 1)).astype(np.float32) if name == "pendulum" else draw.integers(0, 2, 16)
-    rows = {
-        "obs": draw.normal(size=(16, *spec.obs.shape)).astype(np.float32) / 10,  # type: ignore
-        "action": action,
-        "reward": draw.normal(size=16).astype(np.float32),
-        "terminated": np.arange(16) % 4 == 3,
-        "truncated": np.zeros(16, bool),
-    }
-    rows["next_obs"] = np.roll(rows["obs"], -1, axis=0)
-    return DataSource(dataset_from_transitions(rows, spec, name="made"))
-
-
-def pairs() -> PairSource:
-    """Four pairs of sums, right and wrong, of different lengths."""
-    text = [("1+2=", "3", "4"), ("2+2=", "4", "40"), ("7+5=", "12", "1"), ("9=", "9", "8")]
-    tokens = [tuple(encode(part).tolist() + [2] * (i > 0) for i, part in enumerate(row)) for row in text]
-    found = preference_pairs(tokens, name="sums")
-    rows = jax.tree.map(jax.numpy.asarray, found.rows())
-    return PairSource("sums", rows, world("arithmetic", digits=1).spec, found.fingerprint)
-
-
-def source_for(recipe: Recipe) -> Source:
-    takes = recipe.takes
-    assert takes is not None
-    if takes.source == "data":
-        return data("pendulum" if "Box" in takes.action else "cartpole")
-    if takes.source == "text":
-        return WorldSource("arithmetic", world("arithmetic", digits=1), 4)
-    if takes.source == "world":
-        name = "pendulum" if "Box" in takes.action else "cartpole"
-        return WorldSource(name, world(name), 2)
-    if takes.source == "pairs":
-        return pairs()
-    raise AssertionError(f"no toy source of kind {takes.source!r} yet")
-
-
-def imported(name: str) -> Any:
-    """The module of a recipe."""
-    return importlib.import_module(places()[name])
-
-
-def made(kind: str | None = None) -> list[str]:
-    """The keys of all recipes that make this kind of thing; a study, which is a claim alone, makes nothing.
-
-    A module that cannot be imported counts as making an algorithm: its own tests then say why, and no others fail.
-    """
-    found = []
-    for name in sorted(places()):
-        try:
-            imported(name)
-        except Exception:
-            found += [name] if kind in (None, "Algorithm") else []
-        else:
-            found += [name] if name in RECIPES and kind in (None, RECIPES[name].makes) else []
-    return found
-
-
-def session(name: str) -> Session:
-    recipe = load_recipe(name)
-    settings = {key: value for key, value in SMALL.items() if key in recipe.settings}
-    return open_session(recipe(**settings), source_for(recipe), seeds=[0], episodes=0)
 
 
 def differing(one: dict[str, Any], other: dict[str, Any]) -> set[str]:
@@ -101,15 +25,14 @@ def differing(one: dict[str, Any], other: dict[str, Any]) -> set[str]:
 @pytest.mark.parametrize("name", made("Algorithm"))
 def test_updates_are_finite_reach_the_named_parts_only_and_are_traced_once(name: str) -> None:
     machine = session(name).machine
-    stages = machine.structure.stages
-    warm = sum(stage.cycles or 0 for stage in stages[:-1])
-    first = {key: jax.tree.map(np.asarray, part) for key, part in machine.state.parts.items()}
-    for _ in range(2):  # through every stage, and twice through the last
-        before = {key: jax.tree.map(np.asarray, part) for key, part in machine.state.parts.items()}
-        machine.advance(warm + 1 if machine.done == 0 else 1)
-    after = machine.state.parts
-    assert differing(before, after) <= writes_of(stages[-1].cycle)
-    assert set(trained_parts(stages[-1])) <= differing(first, after)
+    stage, warm = machine.structure.stages[-1], cycles_before_last_stage(machine)
+    seen = []
+    for cycles in (warm, 1, 1):  # through every stage, and twice through the last
+        machine.advance(cycles)
+        seen.append({key: jax.tree.map(np.array, part) for key, part in machine.state.parts.items()})
+    first, before, after = seen
+    assert differing(before, after) <= writes_of(stage.cycle)
+    assert set(trained_parts(stage)) <= differing(first, after)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(after) if np.issubdtype(leaf.dtype, np.floating))
     assert (np.asarray(machine.state.opt[FAULTS]) == -1).all()
     assert all(count == 1 for count in machine.traces.values())
@@ -169,14 +92,11 @@ def test_a_transform_makes_a_policy_of_any_policy_and_its_numbers_cost_no_trace(
 
 @pytest.mark.parametrize("name", made("Estimator"))
 def test_an_estimator_says_finite_numbers_by_name_the_same_each_time(name: str) -> None:
-    recipe, source = load_recipe(name), source_for(load_recipe(name))
+    source = source_for(load_recipe(name))
     assert isinstance(source, DataSource)
-    known: dict[str, Any] = {"reference": source.dataset, "lowest": -1.0, "highest": 1.0}
-    estimator = recipe().build(source.spec)
-    wants = [key for key in inspect.signature(estimator).parameters if key in known]
-    said = estimator(source.dataset, **{key: known[key] for key in wants})
+    said = told(name, source)
     assert said and all(np.isfinite(value) for value in said.values())
-    assert said == estimator(source.dataset, **{key: known[key] for key in wants})
+    assert said == told(name, source)
 
 
 @pytest.mark.parametrize("name", sorted(places()))
