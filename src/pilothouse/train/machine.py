@@ -25,10 +25,12 @@ from pilothouse.algorithm.steps import Algorithm, Collect, Repeat, Rule, Step
 from pilothouse.algorithm.wiring import no_such_part
 from pilothouse.core import trees
 from pilothouse.core.batch import Batch
+from pilothouse.train.dealing import Deal, divide_cpu
 from pilothouse.train.simulators import Simulators
 
 # On CPU a program dispatched in the background shares its few threads with the one it waits for, and gains nothing.
 jax.config.update("jax_cpu_enable_async_dispatch", False)
+divide_cpu()
 
 Build = Callable[[Mapping[str, Any]], Algorithm]
 """From the float settings (traced or not) to the algorithm; the structure must not depend on them."""
@@ -125,6 +127,8 @@ class Machine:
         self._host_sums: dict[str, np.ndarray] = {}
         self._carried: tuple[str, ...] = ()
         self.state = self._initial_state(adopt)
+        self._deal = Deal.of(len(lanes), self.state, self.fixed)
+        self._dealt: tuple[Any, ...] | None = None
 
     # ------------------------------------------------------------------------------------------------ state and stages
 
@@ -157,15 +161,19 @@ class Machine:
         axes: tuple[Any, ...],
         donate: tuple[int, ...] = (),
         bare: bool = False,
+        deal: Deal | None = None,
     ) -> Callable[..., Any]:
         """Compile over lanes. One lane runs without the axis: a batched product of one is slower than a product.
 
-        With `bare` the state of a single lane is without the axis outside the program too.
+        With `bare` the state of a single lane is without the axis outside the program too. With a `deal` the arguments
+        have to be dealt out already.
         """
         self.traces.setdefault(name, 0)
 
         def counted(*args: Any) -> Any:
             self.traces[name] += 1
+            if deal is not None:
+                return deal.program(function, axes)(*args)
             if len(self.lanes) > 1:
                 return jax.vmap(function, in_axes=axes)(*args)
             worn = (None, *axes[1:]) if bare else axes
@@ -314,9 +322,16 @@ class Machine:
                 state, sums = interpreter.cycles(algorithm, state, fixed, clock, key, worlds, number, ahead, stage)
                 return state, _pack(sums)
 
-            self._programs[name] = self._over_lanes(name, one, (0, 0, 0, None, None, None, None), donate=(0,))
+            axes = (0, 0, 0, None, None, None, None)
+            self._programs[name] = self._over_lanes(name, one, axes, donate=(0,), deal=self._deal)
         now = (np.int32(self.done), np.int32(number), self._total)
-        self.state, sums = self._programs[name](self.state, self.keys, self.floats, self.fixed, *now)
+        if self._deal is None:
+            self.state, sums = self._programs[name](self.state, self.keys, self.floats, self.fixed, *now)
+        else:
+            if self._dealt is None:  # what no program changes is dealt once
+                self._dealt = (*self._deal.out((self.keys, self.floats)), self._deal.everywhere(self.fixed))
+            state, sums = self._programs[name](self._deal.out(self.state), *self._dealt, *now)
+            self.state, sums = self._deal.back((state, sums))
         self._sums.append((name, sums))
 
     # --------------------------------------------------------------------------------------------------------- the tape

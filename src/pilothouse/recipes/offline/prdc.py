@@ -69,12 +69,13 @@ def prdc(
     )
 
 
-ALPHAS = (2.5, 10.0, 40.0)
+ALPHAS = (2.5, 10.0, 40.0, 160.0, 640.0)
+RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 SHARED = {"width": 64, "batch": 128, "lr": 1e-3}
 ARMS = {
-    "prdc": (prdc, {**SHARED, "alpha": 40.0}),
-    "td3bc": (td3bc, {**SHARED, "alpha": 40.0}),
-    "bc": (bc, {**SHARED, "lr": 3e-4}),
+    "prdc": (prdc, {**SHARED, "alpha": 160.0}),
+    "td3bc": (td3bc, {**SHARED, "alpha": 640.0}),
+    "bc": (bc, {**SHARED, "lr": 1e-3}),
 }
 UPDATES = 8_000
 
@@ -103,11 +104,13 @@ CLAIM = Claim(
     settings={arm: settings for arm, (_, settings) in ARMS.items()},
     tried={
         **{arm: [f"alpha={alpha:g}" for alpha in ALPHAS] for arm in ("prdc", "td3bc")},
-        "bc": ["lr=0.0003", "lr=0.001", "lr=0.003"],
+        "bc": [f"lr={lr:g}" for lr in RATES],
     },
     seeds=8,
     notes=(
-        "Offline data as in the paper, but of our own making: one dataset for all seeds. Settings were chosen on seeds 0 "
-        "to 3. The paper's tasks are D4RL's locomotion and mazes."
+        "Offline data as in the paper, but of our own making: one dataset for all seeds; the paper's tasks are D4RL's. "
+        "Settings were chosen on seeds 0 to 3. Three values of alpha, to 40, were tried first, and the claim then held; "
+        "TD3+BC's best was the edge of that range, so the range was widened for all. At the papers' own alpha of 2.5, "
+        "seeds 0 to 3, it is -179 against TD3+BC's -1062; with the best alpha of each this task hardly tells them apart."
     ),
 )
