@@ -1,4 +1,4 @@
-"""What every test shares: shapes checked at run time, one CPU device, a compilation cache, no random examples.
+"""What every test shares: shapes checked at run time, a compilation cache, no random examples.
 
 The import hook has to be on before the first `import pilothouse`, so it stands here and not in a fixture.
 """
