@@ -104,6 +104,7 @@ def test_new_seeds_never_replace_a_record(record, toy_shelf: Shelf, tmp_path: Pa
     with pytest.raises(OutputError, match="was measured on the final seeds"):
         again(seed=3000, seeds=2, out=tmp_path / "new")
     again(seeds=6, out=tmp_path / "new")
+    assert len(again(out=tmp_path / "new")["seeds"]) == 6  # as many as were needed before
 
 
 def test_the_reader_sees_arms_relations_and_verdict(toy_shelf: Shelf, tmp_path: Path):

@@ -26,7 +26,7 @@ def reproduce(
 ) -> Record:
     """Measures the claim of one recipe, and writes `NAME.svg` and `NAME.json` to `out`.
 
-    - `seeds`: how many; the claim's own number when None.
+    - `seeds`: how many; when None the claim's own number, or that of the record in `out` if it was measured on more.
     - `seed`: the first; 1000 when None. Other seeds never replace a record: give another `out`.
     - `write`: takes the lines that a user reads.
 
@@ -41,10 +41,13 @@ def reproduce(
     records.check_storable(claim)
     if seed is not None and seed < 0:
         raise SettingError(f"seed={seed} was given; expected 0 or more.")
-    numbers = final_seeds(claim.seeds if seeds is None else seeds, FINAL_SEED if seed is None else seed)
     path = Path(out) / f"{name}.json"
+    old = records.read(path) if path.exists() else None
+    if seeds is None:
+        seeds = claim.seeds if old is None or seed is not None else max(claim.seeds, len(old["seeds"]))
+    numbers = final_seeds(seeds, FINAL_SEED if seed is None else seed)
     records.refuse_to_overwrite(path, numbers, final=FINAL_SEED, shipped=place.records)
-    before = records.read(path)["verdict"] if path.exists() else None
+    before = None if old is None else old["verdict"]
     write(f"{name}: measuring {', '.join(claim.arms)} on {len(numbers)} seed(s), {numbers[0]} to {numbers[-1]}")
     marks = records.marks_of(place.modules()[name])
     started = time.perf_counter()
