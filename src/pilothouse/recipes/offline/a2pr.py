@@ -14,17 +14,17 @@ from collections.abc import Sequence
 
 import optax
 
+from pilothouse.algorithm.deterministic import delayed_actor, deterministic_parts
 from pilothouse.algorithm.recipe import Takes, recipe
-from pilothouse.algorithm.rules import follow
 from pilothouse.algorithm.settings import Count, Fraction, NotNegative, Positive
-from pilothouse.algorithm.steps import Algorithm, Fit, Objective, copy_of
+from pilothouse.algorithm.steps import Algorithm, Objective
 from pilothouse.core.spaces import Spec
 from pilothouse.data.batches import Uniform
+from pilothouse.evaluate.arms import final_returns
 from pilothouse.evaluate.claim import Claim, Measured
 from pilothouse.evaluate.relations import greater
 from pilothouse.evaluate.scripted_data import mixed_pendulum
-from pilothouse.networks.actors import deterministic_actor
-from pilothouse.networks.critics import state_value, twin_critic
+from pilothouse.networks.critics import state_value
 from pilothouse.networks.generative import conditional_autoencoder
 from pilothouse.objectives.advantage_guided import better_than_value, guided_policy, value_of_slow_actor
 from pilothouse.objectives.reconstruction import reconstruct
@@ -33,7 +33,6 @@ from pilothouse.policies.policy import mode_of
 from pilothouse.recipes.offline.bc import bc
 from pilothouse.recipes.offline.td3bc import td3bc
 from pilothouse.train.resolve import world_source
-from pilothouse.train.session import learn
 from pilothouse.train.sources import DataSource
 
 
@@ -52,27 +51,19 @@ def a2pr(
     width: Count = 256,
     depth: Count = 2,
 ) -> Algorithm:
-    rows = Uniform("data", batch, discount)
     models = (
         Objective(td3_td(noise, clip), ("critic",)),
         Objective(value_of_slow_actor(noise, clip), ("value",)),
         Objective(reconstruct(0.5, weight=better_than_value()), ("autoencoder",)),
     )
-    both = Fit(
-        (*models, Objective(guided_policy(alpha, pull), ("actor",))),
-        rows,
-        after=(follow("critic", "critic/slow", rate), follow("actor", "actor/slow", rate)),
-    )
+    actor = Objective(guided_policy(alpha, pull), ("actor",))
     return Algorithm.of(
         parts={
-            "actor": deterministic_actor(spec, width, depth),
-            "actor/slow": copy_of("actor"),
-            "critic": twin_critic(spec, width, depth),
-            "critic/slow": copy_of("critic"),
+            **deterministic_parts(spec, width, depth),
             "value": state_value(spec, width, depth),
             "autoencoder": conditional_autoencoder(spec, width, depth),
         },
-        cycle=(Fit(models, rows), both),
+        cycle=delayed_actor(models, actor, Uniform("data", batch, discount), rate),
         acts=mode_of("actor"),
         optimizer=optax.adam(lr),
     )
@@ -92,11 +83,7 @@ UPDATES = 8_000
 def measure(seeds: Sequence[int]) -> Measured:
     """Mean return over 20 held-out episodes of Pendulum, learned from 4,000 steps at random and 1,000 of a poor controller."""
     source = DataSource(mixed_pendulum(random=4_000, poor=1_000, good=0), world_source("pendulum"))
-    values, diverged = {}, {}
-    for arm, (method, settings) in ARMS.items():
-        run = learn(method(**settings), source, steps=UPDATES, seeds=seeds)
-        values[arm], diverged[arm] = run.final_returns().mean(axis=1), run.diverged()
-    return Measured(values, diverged)
+    return final_returns(ARMS, source, steps=UPDATES, seeds=seeds)
 
 
 CLAIM = Claim(

@@ -19,6 +19,7 @@ from pilothouse.algorithm.settings import Count, Fraction, Positive
 from pilothouse.algorithm.steps import Algorithm, Fit, Objective, copy_of
 from pilothouse.core.spaces import Spec
 from pilothouse.data.batches import Uniform
+from pilothouse.evaluate.arms import final_returns
 from pilothouse.evaluate.claim import Claim, Measured
 from pilothouse.evaluate.relations import greater
 from pilothouse.evaluate.scripted_data import mixed_pendulum
@@ -30,7 +31,6 @@ from pilothouse.objectives.temporal_difference import q_on_value
 from pilothouse.policies.best_of import best_of
 from pilothouse.recipes.offline.iql import iql
 from pilothouse.train.resolve import world_source
-from pilothouse.train.session import learn
 from pilothouse.train.sources import DataSource
 
 
@@ -82,11 +82,7 @@ UPDATES = 6_000
 def measure(seeds: Sequence[int]) -> Measured:
     """Mean return over 20 held-out episodes of Pendulum, learned from 2,000 steps at random and 4,000 of a poor controller."""
     source = DataSource(mixed_pendulum(random=2_000, poor=4_000, good=0), world_source("pendulum"))
-    values, diverged = {}, {}
-    for arm, (method, settings) in ARMS.items():
-        run = learn(method(**settings), source, steps=UPDATES, seeds=seeds)
-        values[arm], diverged[arm] = run.final_returns().mean(axis=1), run.diverged()
-    return Measured(values, diverged)
+    return final_returns(ARMS, source, steps=UPDATES, seeds=seeds)
 
 
 CLAIM = Claim(

@@ -13,24 +13,22 @@ from collections.abc import Sequence
 
 import optax
 
+from pilothouse.algorithm.deterministic import delayed_actor, deterministic_parts
 from pilothouse.algorithm.recipe import Takes, recipe
-from pilothouse.algorithm.rules import follow
 from pilothouse.algorithm.settings import Count, Fraction, NotNegative, Positive
-from pilothouse.algorithm.steps import Algorithm, Fit, Objective, copy_of
+from pilothouse.algorithm.steps import Algorithm, Objective
 from pilothouse.core.spaces import Spec
 from pilothouse.data.batches import Uniform
+from pilothouse.evaluate.arms import final_returns
 from pilothouse.evaluate.claim import Claim, Measured
 from pilothouse.evaluate.relations import greater
 from pilothouse.evaluate.scripted_data import mixed_pendulum
-from pilothouse.networks.actors import deterministic_actor
-from pilothouse.networks.critics import twin_critic
 from pilothouse.objectives.dataset_constraint import td3_near_data
 from pilothouse.objectives.temporal_difference import td3_td
 from pilothouse.policies.policy import mode_of
 from pilothouse.recipes.offline.bc import bc
 from pilothouse.recipes.offline.td3bc import td3bc
 from pilothouse.train.resolve import world_source
-from pilothouse.train.session import learn
 from pilothouse.train.sources import DataSource
 
 
@@ -49,21 +47,11 @@ def prdc(
     width: Count = 256,
     depth: Count = 2,
 ) -> Algorithm:
-    rows = Uniform("data", batch, discount)
     critic = Objective(td3_td(noise, clip), ("critic",))
-    both = Fit(
-        (critic, Objective(td3_near_data(alpha, beta), ("actor",))),
-        rows,
-        after=(follow("critic", "critic/slow", rate), follow("actor", "actor/slow", rate)),
-    )
+    actor = Objective(td3_near_data(alpha, beta), ("actor",))
     return Algorithm.of(
-        parts={
-            "actor": deterministic_actor(spec, width, depth),
-            "actor/slow": copy_of("actor"),
-            "critic": twin_critic(spec, width, depth),
-            "critic/slow": copy_of("critic"),
-        },
-        cycle=(Fit((critic,), rows), both),
+        parts=deterministic_parts(spec, width, depth),
+        cycle=delayed_actor((critic,), actor, Uniform("data", batch, discount), rate),
         acts=mode_of("actor"),
         optimizer=optax.adam(lr),
     )
@@ -83,11 +71,7 @@ UPDATES = 8_000
 def measure(seeds: Sequence[int]) -> Measured:
     """Mean return over 20 held-out episodes of Pendulum, learned from 4,000 steps at random and 1,000 of a poor controller."""
     source = DataSource(mixed_pendulum(random=4_000, poor=1_000, good=0), world_source("pendulum"))
-    values, diverged = {}, {}
-    for arm, (method, settings) in ARMS.items():
-        run = learn(method(**settings), source, steps=UPDATES, seeds=seeds)
-        values[arm], diverged[arm] = run.final_returns().mean(axis=1), run.diverged()
-    return Measured(values, diverged)
+    return final_returns(ARMS, source, steps=UPDATES, seeds=seeds)
 
 
 CLAIM = Claim(

@@ -11,14 +11,12 @@ Departures: 1. In the update that moves both, the actor sees the critic from jus
 
 import optax
 
+from pilothouse.algorithm.deterministic import delayed_actor, deterministic_parts
 from pilothouse.algorithm.recipe import Takes, recipe
-from pilothouse.algorithm.rules import follow
 from pilothouse.algorithm.settings import Count, Fraction, NotNegative, Positive
-from pilothouse.algorithm.steps import Algorithm, Fit, Objective, copy_of
+from pilothouse.algorithm.steps import Algorithm, Objective
 from pilothouse.core.spaces import Spec
 from pilothouse.data.batches import Uniform
-from pilothouse.networks.actors import deterministic_actor
-from pilothouse.networks.critics import twin_critic
 from pilothouse.objectives.cloning import td3_bc
 from pilothouse.objectives.temporal_difference import td3_td
 from pilothouse.policies.policy import mode_of
@@ -38,21 +36,11 @@ def td3bc(
     width: Count = 256,
     depth: Count = 2,
 ) -> Algorithm:
-    rows = Uniform("data", batch, discount)
     critic = Objective(td3_td(noise, clip), ("critic",))
-    both = Fit(
-        (critic, Objective(td3_bc(alpha), ("actor",))),
-        rows,
-        after=(follow("critic", "critic/slow", rate), follow("actor", "actor/slow", rate)),
-    )
+    actor = Objective(td3_bc(alpha), ("actor",))
     return Algorithm.of(
-        parts={
-            "actor": deterministic_actor(spec, width, depth),
-            "actor/slow": copy_of("actor"),
-            "critic": twin_critic(spec, width, depth),
-            "critic/slow": copy_of("critic"),
-        },
-        cycle=(Fit((critic,), rows), both),
+        parts=deterministic_parts(spec, width, depth),
+        cycle=delayed_actor((critic,), actor, Uniform("data", batch, discount), rate),
         acts=mode_of("actor"),
         optimizer=optax.adam(lr),
     )

@@ -11,15 +11,13 @@ in blocks of two, with two updates between: the delayed update is a block of ste
 
 import optax
 
+from pilothouse.algorithm.deterministic import delayed_actor, deterministic_parts
 from pilothouse.algorithm.recipe import Takes, recipe
-from pilothouse.algorithm.rules import follow
 from pilothouse.algorithm.settings import Count, Fraction, NotNegative, Positive
-from pilothouse.algorithm.steps import Algorithm, Collect, Fit, Objective, Stage, copy_of
+from pilothouse.algorithm.steps import Algorithm, Collect, Objective, Stage
 from pilothouse.core.spaces import Spec
 from pilothouse.data.batches import Uniform
 from pilothouse.data.stores import ring
-from pilothouse.networks.actors import deterministic_actor
-from pilothouse.networks.critics import twin_critic
 from pilothouse.objectives.policy_gradient import deterministic_policy
 from pilothouse.objectives.temporal_difference import td3_td
 from pilothouse.policies.exploration import noisy
@@ -42,24 +40,17 @@ def td3(
     warmup: Count = 1_000,
     capacity: Count = 1_000_000,
 ) -> Algorithm:
-    rows = Uniform("replay", batch, discount)
     critic = Objective(td3_td(noise, clip), ("critic",))
-    both = Fit(
-        (critic, Objective(deterministic_policy, ("actor",))),
-        rows,
-        after=(follow("critic", "critic/slow", rate), follow("actor", "actor/slow", rate)),
-    )
+    actor = Objective(deterministic_policy, ("actor",))
+    updates = delayed_actor((critic,), actor, Uniform("replay", batch, discount), rate)
     return Algorithm(
         parts={
-            "actor": deterministic_actor(spec, width, depth),
-            "actor/slow": copy_of("actor"),
-            "critic": twin_critic(spec, width, depth),
-            "critic/slow": copy_of("critic"),
+            **deterministic_parts(spec, width, depth),
             "replay": ring(spec, capacity),
         },
         stages=(
             Stage((Collect("replay", 1, uniform_over(spec.action)),), cycles=warmup),
-            Stage((Collect("replay", 2, noisy("actor", exploration)), Fit((critic,), rows), both)),
+            Stage((Collect("replay", 2, noisy("actor", exploration)), *updates)),
         ),
         acts=mode_of("actor"),
         optimizer=optax.adam(lr),

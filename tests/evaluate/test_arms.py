@@ -1,0 +1,26 @@
+"""Arms are what their recipes learn alone, each seed by itself."""
+
+import numpy as np
+
+from pilothouse.evaluate.arms import final_returns
+from pilothouse.evaluate.scripted_data import mixed_pendulum
+from pilothouse.recipes.offline.bc import bc
+from pilothouse.recipes.offline.td3bc import td3bc
+from pilothouse.train.resolve import world_source
+from pilothouse.train.session import learn
+from pilothouse.train.sources import DataSource
+
+
+def test_arms_are_learned_alike_and_kept_apart() -> None:
+    source = DataSource(mixed_pendulum(random=200, poor=200, good=0), world_source("pendulum"))
+    arms = {
+        "slow": (bc, {"width": 4, "lr": 1e-5}),
+        "fast": (bc, {"width": 4, "lr": 1e-1}),
+        "other": (td3bc, {"width": 4}),
+    }
+    found = final_returns(arms, source, steps=20, seeds=[1000, 1001])
+    assert list(found.values) == list(arms) and all(found.values[arm].shape == (2,) for arm in arms)
+    assert not any(found.diverged[arm].any() for arm in arms)
+    alone = learn(bc(width=4, lr=1e-1), source, steps=20, seeds=[1001])
+    np.testing.assert_allclose(found.values["fast"][1], alone.final_returns().mean(), rtol=1e-3)
+    assert found.values["fast"][1] != found.values["slow"][1]
