@@ -13,7 +13,15 @@ from pilothouse.worlds.registry import names, world
 from pilothouse.worlds.world import World
 
 SHORT = {name: world(name, **({} if name == "arithmetic" else {"horizon": 7})) for name in names()}
-NEVER_BEFORE = ("cartpole", "pendulum", "acrobot", "mountain-car-continuous", "tabular")
+NEVER_BEFORE = (
+    "cartpole",
+    "pendulum",
+    "pendulum-sparse",
+    "acrobot",
+    "mountain-car-continuous",
+    "mountain-car-sparse",
+    "tabular",
+)
 """Worlds in which nothing terminates within seven steps from the start."""
 
 

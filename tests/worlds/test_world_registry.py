@@ -8,8 +8,10 @@ def test_the_names_are_the_documented_ones():
     assert names() == (
         "cartpole",
         "pendulum",
+        "pendulum-sparse",
         "acrobot",
         "mountain-car-continuous",
+        "mountain-car-sparse",
         "point-maze",
         "tabular",
         "arithmetic",

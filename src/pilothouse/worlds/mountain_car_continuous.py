@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from pilothouse.core.spaces import Box, Spec
 from pilothouse.worlds import drawing
-from pilothouse.worlds.timed import Timed, outcome, start_and_constants
+from pilothouse.worlds.timed import Timed, check_reward, outcome, start_and_constants
 from pilothouse.worlds.world import Outcome, Task
 
 
@@ -24,6 +24,7 @@ class MountainCarContinuous:
 
     Reward -0.1 action^2, and 100 on the step that reaches `flag` at `flag_speed` or faster, which terminates;
     truncated at `horizon`. A task may be a dict of constants and `start`: position and velocity.
+    With `reward="sparse"` the step that reaches the flag pays 1 and every other 0, whatever the action.
     """
 
     power: float = 0.0015
@@ -34,6 +35,10 @@ class MountainCarContinuous:
     flag: float = 0.45
     flag_speed: float = 0.0
     horizon: int = 999
+    reward: str = "dense"
+
+    def __post_init__(self):
+        check_reward(self.reward)
 
     @property
     def spec(self) -> Spec:
@@ -57,6 +62,8 @@ class MountainCarContinuous:
         v = jnp.where((x == here.leftmost) & (v < 0), 0.0, v)
         terminated = (x >= here.flag) & (v >= here.flag_speed)
         reward = jnp.where(terminated, 100.0, 0.0) - 0.1 * action[0] ** 2
+        if self.reward == "sparse":
+            reward = terminated.astype(jnp.float32)
         body, time = jnp.stack([x, v]), state.time + 1
         return Timed(body, time, state.constants), outcome(body, reward, terminated, time, self.horizon)
 
@@ -89,3 +96,11 @@ class MountainCarContinuous:
 
     def _height(self, x):
         return 290 - 200 * (np.sin(3 * x) * 0.45 + 0.55)
+
+
+@jax.tree_util.register_static
+@dataclass(frozen=True)
+class SparseMountainCar(MountainCarContinuous):
+    """The car that is paid for reaching the flag, and for nothing else."""
+
+    reward: str = "sparse"

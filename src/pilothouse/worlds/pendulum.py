@@ -14,8 +14,11 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from pilothouse.core.spaces import Box, Spec
 from pilothouse.worlds import drawing
-from pilothouse.worlds.timed import Timed, outcome, start_and_constants
+from pilothouse.worlds.timed import Timed, check_reward, outcome, start_and_constants
 from pilothouse.worlds.world import Outcome, Task
+
+UPRIGHT = 0.2
+"""Radians from upright within which the sparse reward is paid."""
 
 
 @jax.tree_util.register_static
@@ -25,6 +28,8 @@ class Pendulum:
 
     Reward -(angle^2 + 0.1 velocity^2 + 0.001 torque^2), angle in [-pi, pi), judged before the step. Never terminates;
     truncated at `horizon`. A task may be a dict of constants and `start`, the angle and angular velocity.
+    With `reward="sparse"` a step pays 1 where it ends nearly upright (within `UPRIGHT` radians) and slowly (below 1 rad/s),
+    else 0.
     """
 
     gravity: float = 10.0
@@ -34,6 +39,10 @@ class Pendulum:
     fastest: float = 8.0
     strongest: float = 2.0
     horizon: int = 200
+    reward: str = "dense"
+
+    def __post_init__(self):
+        check_reward(self.reward)
 
     @property
     def spec(self) -> Spec:
@@ -58,7 +67,10 @@ class Pendulum:
         spin = spin + (fall + 3 / (here.mass * here.length**2) * torque) * here.interval
         spin = jnp.clip(spin, -here.fastest, here.fastest)
         body, time = jnp.stack([angle + spin * here.interval, spin]), state.time + 1
-        return Timed(body, time, state.constants), outcome(_observe(body), -cost, False, time, self.horizon)
+        reward = -cost
+        if self.reward == "sparse":
+            reward = jnp.where((jnp.cos(body[0]) > np.cos(UPRIGHT)) & (jnp.abs(spin) < 1.0), 1.0, 0.0)
+        return Timed(body, time, state.constants), outcome(_observe(body), reward, False, time, self.horizon)
 
     def state_of(self, physics: Float[Array, "2"], time: int = 0) -> Timed:
         """The state that Gymnasium's `env.unwrapped.state` describes: angle, angular velocity."""
@@ -76,6 +88,14 @@ class Pendulum:
         mixed = np.round((1 - share) * np.array(drawing.INK) + share * np.array(drawing.MOSS))
         drawing.disc(image, (160, 160), 8, (int(mixed[0]), int(mixed[1]), int(mixed[2])))
         return image
+
+
+@jax.tree_util.register_static
+@dataclass(frozen=True)
+class SparsePendulum(Pendulum):
+    """The pendulum that pays only for standing upright."""
+
+    reward: str = "sparse"
 
 
 def _observe(body: Float[Array, "2"]) -> Float[Array, "3"]:

@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from pilothouse.core.errors import SettingError, unknown
 from pilothouse.core.spaces import Box, Spec
 from pilothouse.worlds import drawing
-from pilothouse.worlds.timed import outcome, start_and_constants
+from pilothouse.worlds.timed import check_reward, outcome, start_and_constants
 from pilothouse.worlds.world import Outcome, Task
 
 MAZES = {
@@ -84,8 +84,7 @@ class PointMaze:
     jitter: float = 0.25
 
     def __post_init__(self):
-        if self.reward not in ("sparse", "dense"):
-            raise SettingError(f"reward={self.reward!r}; expected 'sparse' or 'dense'.")
+        check_reward(self.reward)
         if isinstance(self.radius, float | int) and isinstance(self.jitter, float | int):
             if not (0 < self.radius < 0.45 and 0 <= self.jitter < 0.5 - self.radius - SKIN):
                 raise SettingError(

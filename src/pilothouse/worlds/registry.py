@@ -12,8 +12,10 @@ from pilothouse.worlds.world import World
 _WORLDS = {
     "cartpole": ("cartpole", "CartPole"),
     "pendulum": ("pendulum", "Pendulum"),
+    "pendulum-sparse": ("pendulum", "SparsePendulum"),
     "acrobot": ("acrobot", "Acrobot"),
     "mountain-car-continuous": ("mountain_car_continuous", "MountainCarContinuous"),
+    "mountain-car-sparse": ("mountain_car_continuous", "SparseMountainCar"),
     "point-maze": ("point_maze", "PointMaze"),
     "tabular": ("registry", "_garnet"),
     "arithmetic": ("arithmetic", "Arithmetic"),

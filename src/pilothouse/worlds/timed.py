@@ -49,6 +49,12 @@ def start_and_constants(world: Any, task: Task) -> tuple[Any | None, dict[str, A
     return task.get("start"), {name: value for name, value in task.items() if name != "start"}
 
 
+def check_reward(reward: str) -> None:
+    """Raises `SettingError` unless this is a way of paying: `sparse` or `dense`."""
+    if reward not in ("sparse", "dense"):
+        raise SettingError(f"reward={reward!r}; expected 'sparse' or 'dense'.")
+
+
 def outcome(obs: Any, reward: Any, terminated: Any, time: Array, horizon: int, **extra: Any) -> Outcome:
     """The outcome of a step that ended at `time`: truncated from `horizon` on, whether or not it also terminated."""
     reward = jnp.asarray(reward, jnp.float32)
