@@ -1,20 +1,22 @@
 """The stable Python names: what `pilothouse.<name>` resolves to."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pilothouse.algorithm.recipe import Bound, saying_what
 from pilothouse.algorithm.registry import load_recipe
 from pilothouse.catalogue.catalogue import papers as papers
+from pilothouse.core.errors import SettingError
 from pilothouse.data.dataset import Dataset
 from pilothouse.evaluate.episodes import Evaluation, evaluate_policy
 from pilothouse.policies.policy import Policy
 from pilothouse.train.policy_files import load as load
-from pilothouse.train.resolve import environment_source, resolve, world_source
+from pilothouse.train.resolve import check_same_spaces, environment_source, resolve, world_source
 from pilothouse.train.run import Run
 from pilothouse.train.run import train as _train
-from pilothouse.train.sources import DataSource, SimulatorSource, Source, WorldSource
+from pilothouse.train.sources import ContinuedSource, DataSource, SimulatorSource, Source, WorldSource
 
 
 def recipe(name: str, **settings: Any) -> Bound:
@@ -48,15 +50,32 @@ def train(
     algorithm: Bound,
     source: str | Path | Dataset | Source,
     *,
-    steps: int,
+    steps: int | None = None,
     seeds: int = 1,
     out: str | Path | None = None,
+    env: str | None = None,
     **more: Any,
 ) -> Run:
-    """Learn. `source` is a dataset (or the path of one), the name of a world, or the id of an environment."""
+    """Learn. `source` is a dataset (or the path of one), the name of a world, or the id of an environment.
+
+    `env` is the world or environment where what is learned from a dataset is measured, and where an offline-to-online
+    recipe goes on for `online_steps=`.
+    """
     with saying_what(algorithm.name, algorithm.recipe.takes):
         source = _source(source)
+        if env is not None:
+            if not isinstance(source, DataSource):
+                raise SettingError(f"env={env!r} goes with a dataset; {source.name} is a place to learn in already.")
+            source = _measured(source.dataset, env, algorithm)
     return _train(algorithm, source, steps=steps, seeds=seeds, out=out, **more)
+
+
+def _measured(dataset: Dataset, env: str, algorithm: Bound) -> Source:
+    takes, place = algorithm.recipe.takes, _place(env)
+    check_same_spaces(dataset, place)
+    if takes is None or takes.source != "continued":
+        return DataSource(dataset, place)
+    return ContinuedSource(dataset, replace(place, environments=1))
 
 
 def evaluate(policy: Policy | str, env: str, *, episodes: int = 20, seed: int = 0) -> Evaluation:

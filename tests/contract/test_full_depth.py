@@ -74,7 +74,8 @@ def enrolled(names: Sequence[str], *more: Any) -> list[Any]:
 
 def learning_in_worlds() -> list[str]:
     """These learn in simulators too, where another part of the engine drives them."""
-    return [name for name in made("Algorithm") if name in RECIPES and RECIPES[name].takes.source == "world"]  # type: ignore
+    lived = ("world", "continued")
+    return [name for name in made("Algorithm") if name in RECIPES and RECIPES[name].takes.source in lived]  # type: ignore
 
 
 def test_the_gate_takes_a_tenth_by_the_commit_and_what_changed() -> None:

@@ -16,13 +16,14 @@ from pilothouse.data.episodes import dataset_from_transitions
 from pilothouse.data.preferences import preference_pairs
 from pilothouse.train.machine import Machine
 from pilothouse.train.session import Session, open_session
-from pilothouse.train.sources import DataSource, PairSource, SimulatorSource, Source, WorldSource
+from pilothouse.train.sources import ContinuedSource, DataSource, PairSource, SimulatorSource, Source, WorldSource
 from pilothouse.worlds.arithmetic import Arithmetic, encode
 from pilothouse.worlds.registry import world
 
 SMALL = {
     "width": 8, "depth": 1, "layers": 1, "batch": 8, "warmup": 4, "capacity": 64, "length": 8, "epochs": 1,
     "minibatches": 1, "block": 1, "prompts": 2, "tries": 4, "pretraining": 20,
+    "offline": 4, "members": 2, "updates": 2,
 }  # fmt: skip
 SIMULATORS = {"pendulum": "Pendulum-v1", "cartpole": "CartPole-v1"}
 
@@ -65,6 +66,9 @@ def source_for(recipe: Recipe, *, simulated: bool = False) -> Source:
     name = "pendulum" if "Box" in takes.action else "cartpole"
     if takes.source == "data":
         return data(name)
+    if takes.source == "continued":
+        place = SimulatorSource(SIMULATORS[name], 2) if simulated else WorldSource(name, world(name), 2)
+        return ContinuedSource(data(name).dataset, place)
     if takes.source == "text":
         return text()
     if takes.source == "world":

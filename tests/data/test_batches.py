@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pilothouse.core.batch import Batch
 from pilothouse.core.keys import named
 from pilothouse.core.spaces import Box, Spec
-from pilothouse.data.batches import Both, Sweep, Uniform, Whole
+from pilothouse.data.batches import Both, Mixed, Pooled, Sweep, Uniform, Whole, symmetric
 from pilothouse.data.stores import Ring, ring
 
 SPEC = Spec(Box((1,)), Box((1,), -1.0, 1.0))
@@ -140,3 +140,59 @@ def test_a_sweep_that_does_not_divide_is_refused() -> None:
     parts = {"rollout": Batch(reward=jnp.zeros((3, 4)))}
     with pytest.raises(ValueError, match="4 rows cannot be cut into 3"):
         Sweep("rollout", 3, whole=True).plan(parts, KEY, 1)
+
+
+def two_stores(rows: int, old: int = 6) -> dict[str, Any]:
+    """A dataset of `old` rows whose rewards are -1, -2, … (the second is padding), and a part-filled ring of rows 1, 2, …"""
+    data = stream(old, 3)
+    data = data.replace(reward=-1 - np.arange(old, dtype=np.float32), valid=np.arange(old) != 1, quality=np.ones(old))
+    lived = stream(rows, 3)
+    return {
+        "data": jax.tree.map(jnp.asarray, data),
+        "replay": filled(lived.replace(reward=1 + np.arange(rows, dtype=np.float32)), 16),
+    }
+
+
+@FEW
+@given(st.integers(1, 16), st.integers(2, 9), st.integers(0, 99))
+def test_a_mixed_batch_has_exact_shares_and_no_row_that_was_never_written(rows: int, batch: int, seed: int) -> None:
+    parts, sampler = two_stores(rows), symmetric("data", "replay", batch, 0.5)
+    key = jax.random.key(seed)
+    tickets = sampler.plan(parts, key, 3)
+    for number in range(3):
+        found = sampler.take(parts, jax.tree.map(lambda x, n=number: x[n], tickets), key)[0]
+        reward = np.asarray(found.reward)
+        assert (reward < 0).sum() == batch // 2 and (
+            reward > 0
+        ).sum() == batch - batch // 2  # an empty row has reward 0
+        assert reward.max() <= rows
+        assert "quality" not in found  # the ring does not keep it
+        np.testing.assert_array_equal(found.valid, reward != -2)
+        np.testing.assert_allclose(found.discount, np.where(found.terminated, 0.0, 0.5))
+        np.testing.assert_array_equal(found.next_obs, found.obs + 1)  # rows stay whole
+
+
+@FEW
+@given(st.integers(0, 16), st.integers(0, 99))
+def test_a_pool_is_drawn_from_in_proportion_to_what_its_stores_hold(rows: int, seed: int) -> None:
+    parts, sampler = two_stores(max(rows, 1)), Pooled(("data", "replay"), 4_000, 0.5)
+    if not rows:
+        parts["replay"] = ring(SPEC, 16)(KEY)
+    tickets = sampler.plan(parts, jax.random.key(seed), 1)
+    found = sampler.take(parts, jax.tree.map(lambda x: x[0], tickets), KEY)[0]
+    reward, counts = np.unique(np.asarray(found.reward), return_counts=True)
+    assert set(reward.tolist()) == {*range(-6, 0), *range(1, rows + 1)}  # every row there is, and no other
+    share = 1 / (6 + rows)
+    assert np.abs(counts / 4_000 - share).max() < 5 * np.sqrt(share / 4_000)
+    np.testing.assert_allclose(found.discount, np.where(found.terminated, 0.0, 0.5))
+    np.testing.assert_array_equal(found.next_obs, found.obs + 1)
+
+
+def test_samplers_are_nested() -> None:
+    """Half from the data and what was added to them, half from the rest: the two buffers of a method with an overseer."""
+    parts = {**two_stores(3), "shown": filled(stream(2, 3).replace(reward=np.float32([50, 51])), 4)}
+    sampler = Mixed((Pooled(("data", "shown"), 400, 0.9), Uniform("replay", 400, 0.9)))
+    assert sampler.reads == ("data", "shown", "replay") and sampler.writes == ()
+    tickets = sampler.plan(parts, KEY, 1)
+    found = np.asarray(sampler.take(parts, jax.tree.map(lambda x: x[0], tickets), KEY)[0].reward)
+    assert set(found[:400].tolist()) == {-6, -5, -4, -3, -2, -1, 50, 51} and set(found[400:].tolist()) == {1, 2, 3}

@@ -9,9 +9,17 @@ from pilothouse.worlds.acrobot import Acrobot
 from pilothouse.worlds.cartpole import CartPole
 from pilothouse.worlds.host import GymnasiumWorld
 from pilothouse.worlds.pendulum import Pendulum
+from pilothouse.worlds.registry import world as registered
 from pilothouse.worlds.tabular import Tabular
 from pilothouse.worlds.world import World
-from pilothouse.worlds.wrappers import FrameStack, HostFrameStack, frame_stack, stacked_space, unit_actions
+from pilothouse.worlds.wrappers import (
+    FrameStack,
+    HostFrameStack,
+    frame_stack,
+    stacked_space,
+    standardised,
+    unit_actions,
+)
 
 KEY = jax.random.key(0)
 
@@ -126,3 +134,40 @@ def test_wrappers_hold_arrays_only_and_miss_as_others_do():
     assert jax.tree.leaves(unit_actions(frame_stack(Pendulum(), 2))) == []
     with pytest.raises(AttributeError):
         unit_actions(Pendulum()).no_such_name  # noqa: B018
+
+
+MEAN, STD = (0.5, -0.25, 2.0), (2.0, 0.5, 4.0)
+
+
+def test_standardised_observations_are_those_of_the_world_less_a_constant():
+    plain, shown = Pendulum(), standardised(unit_actions(Pendulum()), MEAN, STD)
+    assert isinstance(shown, World) and shown.spec.action == Box((1,), -1.0, 1.0) and shown.horizon == plain.horizon
+    # by hand: cosine in [-1, 1] is shown in [-0.75, 0.25], the rate in [-8, 8] in [-2.5, 1.5]
+    low, high = shown.spec.obs.bounds()
+    np.testing.assert_allclose([low[0], high[0], low[2], high[2]], [-0.75, 0.25, -2.5, 1.5])
+    state, obs = shown.reset((), KEY)
+    inner, first = plain.reset((), KEY)
+    np.testing.assert_allclose(obs, (first - jnp.array(MEAN)) / jnp.array(STD), rtol=1e-6)
+    outcome = jax.jit(shown.step)(state, jnp.array([0.5]), KEY)[1]
+    wanted = plain.step(inner, jnp.array([1.0]), KEY)[1]
+    np.testing.assert_allclose(outcome.next_obs, (wanted.next_obs - jnp.array(MEAN)) / jnp.array(STD), rtol=1e-5)
+    assert outcome.reward == wanted.reward
+
+
+def test_standardised_on_the_host_and_replayed():
+    plain, shown = GymnasiumWorld("Pendulum-v1", 2), standardised(GymnasiumWorld("Pendulum-v1", 2), MEAN, STD)
+    first = [world.reset([0, 1], [0, 1]) for world in (plain, shown)]
+    np.testing.assert_allclose(first[1] * np.array(STD, np.float32) + np.array(MEAN, np.float32), first[0], rtol=1e-5)
+    a, b = (world.step(np.array([[2], [-1]], np.float32)) for world in (plain, shown))
+    np.testing.assert_array_equal(b.next_obs, (a.next_obs - np.array(MEAN, np.float32)) / np.array(STD, np.float32))
+    np.testing.assert_array_equal(shown.restore(shown.snapshot()), b.next_obs)
+    np.testing.assert_array_equal(shown.replay(shown.history(), [0, 1]), b.next_obs)
+
+
+def test_moments_that_do_not_fit_are_refused():
+    with pytest.raises(SpaceError, match="2 and 3 entries"):
+        standardised(Pendulum(), MEAN[:2], STD)
+    with pytest.raises(SettingError, match="not above 0"):
+        standardised(Pendulum(), MEAN, (1.0, 0.0, 1.0))
+    with pytest.raises(SpaceError, match="Discrete"):
+        standardised(registered("tabular"), (0.0,), (1.0,))

@@ -19,7 +19,8 @@ from pilothouse.algorithm.steps import Algorithm
 from pilothouse.core.errors import DataError, SpaceError
 from pilothouse.core.spaces import Box, DictSpace, Space, Spec
 
-Source = Literal["data", "world", "text", "pairs"]
+Source = Literal["data", "world", "continued", "text", "pairs"]
+"""What a recipe learns from; `continued` is a dataset first and then, or at once as well, the world that it came from."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,10 @@ class Bound:
     def statics(self) -> dict[str, Any]:
         """The settings that shape the program."""
         return {name: value for name, value in self.settings.items() if not isinstance(value, float)}
+
+    def changed(self, **given: Any) -> "Bound":
+        """The same recipe with some settings changed."""
+        return self.recipe(**{**self.settings, **given})
 
     def build(self, spec: Spec, floats: Mapping[str, Any] | None = None) -> Any:
         """The algorithm (or whatever the recipe makes) for this spec; `floats` may be traced values."""

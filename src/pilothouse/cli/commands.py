@@ -49,6 +49,7 @@ def _configured(options: Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
         "stack": place.get("stack", 1),
         "schedule": stored.get("schedule", "constant"),
         "steps": stored.get("steps"),
+        "online_steps": stored.get("online_steps"),
         "seeds": stored.get("seeds", 1),
         "seed": stored.get("seed", 0),
         "episodes": stored.get("episodes", 20),
@@ -65,7 +66,7 @@ def train(options: Namespace) -> Document:
     chosen, settings = _configured(options)
     if chosen["recipe"] is None:
         raise SettingError("No recipe. Name one: `pilothouse train iql --data PATH` (`pilothouse papers` lists them).")
-    if chosen["steps"] is None:
+    if chosen["steps"] is None and chosen["online_steps"] is None:
         raise SettingError("No --steps. Say how long: environment steps online, gradient updates offline.")
     from pilothouse.algorithm.recipe import saying_what
     from pilothouse.catalogue.catalogue import load_recipe
@@ -82,12 +83,14 @@ def train(options: Namespace) -> Document:
             world=chosen["world"],
             environments=chosen["envs"],
             stack=chosen["stack"],
+            continued=bound.recipe.takes is not None and bound.recipe.takes.source == "continued",
         )
     say = _say(options)
     finished = run.train(
         bound,
         source,
         steps=chosen["steps"],
+        online_steps=chosen["online_steps"],
         seeds=chosen["seeds"],
         seed=chosen["seed"],
         out=options.out,
@@ -105,6 +108,12 @@ def train(options: Namespace) -> Document:
         say(f"seed {row['seed']}: {number}{'  (diverged)' if row['diverged'] else ''}")
     say(f"{finished.steps} steps a seed in {finished.seconds:.0f} s; run folder: {finished.folder}")
     return finished.as_json()
+
+
+def compare(options: Namespace) -> Document:
+    from pilothouse.cli.compare import run
+
+    return run(options, _say(options), _parse_settings(options.settings))
 
 
 def _write_report(folder: Path, say: Callable[[str], None]) -> None:

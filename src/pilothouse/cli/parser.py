@@ -4,6 +4,7 @@ import argparse
 from typing import Any, NoReturn
 
 from pilothouse import __version__
+from pilothouse.cli import compare
 from pilothouse.core.errors import SettingError, nearest, unknown
 
 POLICY = "a run, a checkpoint, a policy folder, or `random`"
@@ -45,6 +46,7 @@ def make_parser() -> Parser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     _quickstart(commands)
     _train(commands)
+    compare.add_options(_command(commands, "compare", "say which method to trust on your data"), _place)
     _evaluate(commands)
     _record(commands)
     _data(commands)
@@ -78,6 +80,12 @@ def _train(commands: Any) -> None:
     command.add_argument("--data", metavar="PATH", help="a Minari dataset: its folder, or an installed id")
     _place(command)
     command.add_argument("--steps", type=int, help="per seed: environment steps online, gradient updates offline")
+    command.add_argument(
+        "--online-steps",
+        metavar="N",
+        type=int,
+        help="per seed: environment steps after the data, where a recipe goes on",
+    )
     command.add_argument("--seeds", type=int, help="how many seeds (1)")
     command.add_argument("--seed", type=int, help="the first of them (0)")
     command.add_argument("--envs", type=int, help="environments acted in at once")

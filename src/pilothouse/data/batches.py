@@ -15,7 +15,7 @@ from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 
 from pilothouse.core.aliases import Parts
 from pilothouse.core.batch import Batch
-from pilothouse.core.keys import named
+from pilothouse.core.keys import at, named
 from pilothouse.data.stores import gather, size_of
 
 Changes = Mapping[str, PyTree]
@@ -69,6 +69,93 @@ class Uniform:
     def take(self, parts: Parts, ticket: PyTree, key: PRNGKeyArray) -> tuple[Batch, Changes]:
         del key
         return with_discount(gather(parts[self.name], ticket), self.discount), {}
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Rows drawn uniformly, with replacement, from several stores and datasets as if they were one.
+
+    So each is drawn from in proportion to how many rows it holds now: none from an empty ring. A batch has the fields
+    that all of them have, and `valid`, which rings do not keep because all of their rows are, if any of them has it.
+    At least one must hold rows.
+    """
+
+    names: tuple[str, ...]
+    batch: int
+    discount: float | None = None
+    writes: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return self.names
+
+    def plan(self, parts: Parts, key: PRNGKeyArray, times: int) -> PyTree:
+        sizes = jnp.stack([jnp.asarray(size_of(parts[name]), jnp.int32) for name in self.names])
+        drawn = jax.random.randint(named(key, "rows"), (times, self.batch), 0, sizes.sum())
+        ends = jnp.cumsum(sizes)
+        source = jnp.searchsorted(ends, drawn, side="right")
+        return {"store": source, "row": drawn - (ends - sizes)[source]}
+
+    def take(self, parts: Parts, ticket: PyTree, key: PRNGKeyArray) -> tuple[Batch, Changes]:
+        del key
+        found = []
+        for number, name in enumerate(self.names):
+            mine = ticket["store"] == number
+            found.append((mine, gather(parts[name], jnp.where(mine, ticket["row"], 0))))
+        alike = _alike([rows for _, rows in found])
+        rows = alike[0]
+        for (mine, _), other in zip(found[1:], alike[1:], strict=True):
+            rows = jax.tree.map(
+                lambda old, new, mine=mine: jnp.where(mine.reshape(-1, *[1] * (new.ndim - 1)), new, old), rows, other
+            )
+        return with_discount(rows, self.discount), {}
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """Batches of several samplers end to end: each has the share of rows that its own size says.
+
+    Half a batch of the data and half of what was lived since is symmetric sampling. Fields as for `Pooled`.
+
+    **Source:** Ball, Smith, Kostrikov and Levine, "Efficient Online Reinforcement Learning with Offline Data",
+    arXiv:2302.02948, section 4.1.
+    """
+
+    samplers: tuple[Any, ...]
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return tuple(name for inner in self.samplers for name in inner.reads)
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        return tuple(name for inner in self.samplers for name in inner.writes)
+
+    def plan(self, parts: Parts, key: PRNGKeyArray, times: int) -> PyTree:
+        return [inner.plan(parts, at(key, number), times) for number, inner in enumerate(self.samplers)]
+
+    def take(self, parts: Parts, ticket: PyTree, key: PRNGKeyArray) -> tuple[Batch, Changes]:
+        taken, changes = [], {}
+        for number, inner in enumerate(self.samplers):
+            rows, changed = inner.take(parts, ticket[number], at(key, number))
+            taken.append(rows)
+            changes |= changed
+        return jax.tree.map(lambda *x: jnp.concatenate(x), *_alike(taken)), changes
+
+
+def symmetric(data: str, replay: str, batch: int, discount: float | None = None) -> Mixed:
+    """Half of each batch from `data`, half (and the odd row) from `replay`."""
+    return Mixed((Uniform(data, batch // 2, discount), Uniform(replay, batch - batch // 2, discount)))
+
+
+def _alike(found: list[Batch]) -> list[Batch]:
+    """Batches cut down to the fields that all have, in the first one's types; `valid` is true where it is not kept."""
+    if any("valid" in rows for rows in found):
+        ones = [jnp.ones(jax.tree.leaves(rows)[0].shape[0], bool) for rows in found]
+        found = [rows if "valid" in rows else rows.replace(valid=all_) for rows, all_ in zip(found, ones, strict=True)]
+    names = [name for name in found[0] if all(name in rows for rows in found)]
+    cut = [Batch(**{name: rows[name] for name in names}) for rows in found]
+    return [jax.tree.map(lambda first, own: own.astype(first.dtype), cut[0], rows) for rows in cut]
 
 
 @dataclass(frozen=True)

@@ -85,9 +85,11 @@ def _row_width(rows: Batch) -> int:
 
 
 def _row_bytes(rows: Batch, places: np.ndarray) -> bytes:
+    if not len(places):
+        return b""
     columns = [np.asarray(x)[places] for x in jax.tree.leaves(rows)]
     flat = [np.ascontiguousarray(c).reshape(len(places), -1).view(np.uint8).reshape(len(places), -1) for c in columns]
-    return np.concatenate(flat, axis=1).tobytes() if len(places) else b""
+    return np.concatenate(flat, axis=1).tobytes()
 
 
 def _ring_from(data: bytes, ring: Ring, total: int) -> Ring:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from pilothouse.core.errors import SettingError
-from pilothouse.train.sources import DataSource, SimulatorSource, Source, WorldSource
+from pilothouse.train.sources import ContinuedSource, DataSource, SimulatorSource, Source, WorldSource
 
 
 def world_source(name: str, *, environments: int = 8, stack: int = 1) -> WorldSource:
@@ -28,14 +28,17 @@ def data_source(path: str | Path, *, evaluation: WorldSource | SimulatorSource |
     from pilothouse.data.minari_format import read_minari
 
     dataset = read_minari(path)
-    if evaluation is not None and evaluation.spec != dataset.spec:
-        _check_same_spaces(dataset, evaluation)
+    if evaluation is not None:
+        check_same_spaces(dataset, evaluation)
     return DataSource(dataset, evaluation)
 
 
-def _check_same_spaces(dataset: Any, evaluation: WorldSource | SimulatorSource) -> None:
+def check_same_spaces(dataset: Any, evaluation: WorldSource | SimulatorSource) -> None:
     """Raises `SettingError` unless shapes, kinds and action bounds agree; observation bounds may differ."""
     from pilothouse.core.spaces import to_json
+
+    if evaluation.spec == dataset.spec:
+        return
 
     ours, theirs = dataset.spec, evaluation.spec
     shapes = [(s.obs.kind, getattr(s.obs, "shape", None), to_json(s.action)) for s in (ours, theirs)]
@@ -54,8 +57,12 @@ def resolve(
     world: str | None = None,
     environments: int | None = None,
     stack: int = 1,
+    continued: bool = False,
 ) -> Source:
-    """The source that these name: a dataset (measured in `env` or `world`, if given), an environment, or a world."""
+    """The source that these name: a dataset (measured in `env` or `world`, if given), an environment, or a world.
+
+    `continued`: learning goes on from the dataset in `env` or `world`, if both are given.
+    """
     if env is not None and world is not None:
         raise SettingError("Give --env or --world, not both.")
     if data is not None and stack != 1:
@@ -64,7 +71,9 @@ def resolve(
     if env is not None:
         place = environment_source(env, environments=environments or 1, stack=stack)
     elif world is not None:
-        place = world_source(world, environments=environments or 8, stack=stack)
+        place = world_source(world, environments=environments or (1 if continued else 8), stack=stack)
+    if data is not None and place is not None and continued:
+        return ContinuedSource(data_source(data, evaluation=place).dataset, place)
     if data is not None:
         return data_source(data, evaluation=place)
     if place is None:

@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -119,7 +119,8 @@ def train(
     algorithm: Bound,
     source: Source,
     *,
-    steps: int,
+    steps: int | None = None,
+    online_steps: int | None = None,
     seeds: int = 1,
     seed: int = 0,
     out: str | Path | None = None,
@@ -132,14 +133,16 @@ def train(
     tell: Tell | None = None,
     command: str | None = None,
 ) -> Run:
-    """Learn, with a folder. Seeds are `seed … seed + seeds - 1`; `steps` counts per seed.
+    """Learn, with a folder. Seeds are `seed … seed + seeds - 1`; steps count per seed.
 
-    `schedule` names how learning rates change over the run (`constant`, `linear`, `cosine`). `tell` receives progress lines. Raises `NonFiniteError` when every seed has diverged, and `PilothouseError`s for
+    A recipe that goes on from data in the world does `steps` updates on the data (as many as its setting `offline` says,
+    if not given) and then `online_steps` environment steps. `schedule` names how learning rates change over the run (`constant`, `linear`, `cosine`). `tell` receives progress lines. Raises `NonFiniteError` when every seed has diverged, and `PilothouseError`s for
     whatever is wrong with the input; nothing is written before the input is known to be right.
     """
-    for name, value in (("seeds", seeds), ("steps", steps)):
-        if value < 1:
+    for name, value in (("seeds", seeds), ("steps", steps), ("online_steps", online_steps)):
+        if value is not None and value < 1:
             raise SettingError(f"{name}={value}; expected at least 1.")
+    algorithm, counted = _lengths(algorithm, steps, online_steps)
     if episodes < 0 or evaluations < 1 or seed < 0:
         raise SettingError(
             f"episodes={episodes}, evaluations={evaluations}, seed={seed}; expected at least 0, 1 and 0."
@@ -149,8 +152,9 @@ def train(
     session = open_session(algorithm, source, seeds=range(seed, seed + seeds), episodes=episodes, schedule=schedule)
     held = None
     try:
-        plan = plan_for(session.machine, source, steps, evaluations=evaluations)
-        config = _config(algorithm, source, seeds, seed, plan, steps, episodes, evaluations, schedule, command)
+        plan = plan_for(session.machine, source, counted, evaluations=evaluations)
+        lengths = {"steps": steps, "online_steps": online_steps}
+        config = _config(algorithm, source, seeds, seed, plan, lengths, episodes, evaluations, schedule, command)
         if stored is not None:
             plan = _same_run(stored, config, plan, folder)
         held = lock(folder)
@@ -161,6 +165,31 @@ def train(
         session.close()
         if held is not None:
             held.close()
+
+
+def _lengths(algorithm: Bound, steps: int | None, online_steps: int | None) -> tuple[Bound, int]:
+    """The recipe with its offline stage as long as `steps`, and what the plan counts."""
+    name, takes = algorithm.name, algorithm.recipe.takes
+    if takes is None or takes.source != "continued":
+        if online_steps is not None:
+            raise SettingError(
+                f"Recipe {name!r} does not go on from data in a world, so --online-steps {online_steps} means nothing to "
+                "it. Leave it out, or choose an offline-to-online recipe."
+            )
+        if steps is None:
+            raise SettingError("No --steps. Say how long: environment steps online, gradient updates offline.")
+        return algorithm, steps
+    if online_steps is None:
+        raise SettingError(
+            f"Recipe {name!r} learns from data and goes on in the world. Say how long with --online-steps N."
+        )
+    if steps is None:
+        return algorithm, online_steps
+    if "offline" not in algorithm.settings:
+        raise SettingError(
+            f"Recipe {name!r} learns nothing before it goes online, so --steps {steps} means nothing to it; leave it out."
+        )
+    return algorithm.changed(offline=steps), online_steps
 
 
 def _stored_config(folder: Path, *, resume: bool, overwrite: bool) -> dict[str, Any] | None:
@@ -185,7 +214,7 @@ def _config(
     seeds: int,
     seed: int,
     plan: Plan,
-    steps: int,
+    lengths: Mapping[str, int | None],
     episodes: int,
     evaluations: int,
     schedule: str,
@@ -197,7 +226,7 @@ def _config(
         "source": source.describe(),
         "seeds": seeds,
         "seed": seed,
-        "steps": steps,
+        **lengths,
         "episodes": episodes,
         "evaluations": evaluations,
         "schedule": schedule,
@@ -225,7 +254,7 @@ def _same_run(stored: Mapping[str, Any], config: dict[str, Any], plan: Plan, fol
             f"{folder} was begun with {old.steps} steps and --schedule {config['schedule']}, whose end those steps are. "
             "Resume with the same --steps."
         )
-    return Plan(plan.cycles, old.log_every, old.evaluate_every, old.checkpoint_every, plan.steps)
+    return replace(old, cycles=plan.cycles, steps=plan.steps)
 
 
 def _clear(folder: Path) -> None:
@@ -319,7 +348,7 @@ class _Folder:
             self.final = {"returns": look.returns.tolist()}
         self._report_progress(look)
         stop = bool(diverged.all()) or self._interrupts.wished
-        if stop or self.plan.due(self.plan.checkpoint_every, look.cycle):
+        if stop or self.plan.checkpoint_due(look.cycle):
             self._checkpoint(look.step)
         return not stop
 

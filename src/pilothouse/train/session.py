@@ -15,7 +15,15 @@ from pilothouse.core.errors import SettingError
 from pilothouse.train.evaluation import Evaluation, evaluation
 from pilothouse.train.machine import Build, Lanes, Machine
 from pilothouse.train.simulators import Simulators
-from pilothouse.train.sources import DataSource, PairSource, SimulatorSource, Source, WorldSource, check_fits
+from pilothouse.train.sources import (
+    ContinuedSource,
+    DataSource,
+    PairSource,
+    SimulatorSource,
+    Source,
+    WorldSource,
+    check_fits,
+)
 
 
 @dataclass(frozen=True)
@@ -27,22 +35,58 @@ class Plan:
     evaluate_every: int
     checkpoint_every: int
     steps: int
-    """The true number of steps of `cycles` cycles, in the unit of `--steps`."""
+    """The true number of steps of `cycles` cycles, in the unit of `steps_at`."""
+    online_from: int = 0
+    """The cycle that is the first in the world, for what learned from data before; the cadence is counted from here."""
+    offline_every: int = 1
+    """Before that: logs and checkpoints so often. What was learned from the data is measured once, at their end."""
 
     def next_border(self, done: int) -> int:
         """The next cycle at which anything is due."""
-        ends = [(done // every + 1) * every for every in (self.log_every, self.evaluate_every, self.checkpoint_every)]
-        return min(*ends, self.cycles)
+        if done < self.online_from:
+            return min((done // self.offline_every + 1) * self.offline_every, self.online_from)
+        lived = done - self.online_from
+        ends = [(lived // every + 1) * every for every in (self.log_every, self.evaluate_every, self.checkpoint_every)]
+        return min(self.online_from + min(ends), self.cycles)
 
-    def due(self, what: int, done: int) -> bool:
-        return done % what == 0 or done >= self.cycles
+    def due(self, every: int, done: int) -> bool:
+        """Whether this cycle is one of every so many, or the last, or the border between data and world."""
+        return done >= self.online_from and ((done - self.online_from) % every == 0 or done >= self.cycles)
+
+    def checkpoint_due(self, done: int) -> bool:
+        return done < self.online_from or self.due(self.checkpoint_every, done)
+
+
+def offline_cycles(machine: Machine) -> int:
+    """Cycles of the stages before the first that acts in a world."""
+    done = 0
+    for stage in machine.structure.stages[:-1]:
+        if machine.counts_at(done + (stage.cycles or 0))[1]:
+            break
+        done += stage.cycles or 0
+    return done
+
+
+def steps_at(machine: Machine, source: Source, cycle: int) -> int:
+    """Steps before this cycle: environment steps in a world, and updates from data, pairs and text.
+
+    Where learning from data goes on in a world: the updates before that, and from there on environment steps.
+    """
+    updates, env_steps = machine.counts_at(cycle)
+    if source.kind == "continued":
+        return machine.counts_at(min(cycle, offline_cycles(machine)))[0] + env_steps
+    return env_steps if source.kind == "world" else updates
 
 
 def plan_for(machine: Machine, source: Source, steps: int, *, evaluations: int, logs: int = 50) -> Plan:
-    """Cycles that make at least so many steps, and borders spread evenly over them."""
+    """Cycles that make at least so many steps, and borders spread evenly over them.
+
+    From data into a world, `steps` are those in the world, and looks are spread over these: `evaluations` of them after
+    the one at the border.
+    """
     if steps < 1:
         raise SettingError(f"steps={steps}; expected at least 1.")
-    unit = 1 if source.kind == "world" else 0
+    unit = 1 if source.kind in ("world", "continued") else 0
     low, high = 1, steps + sum(stage.cycles or 0 for stage in machine.structure.stages)
     if machine.counts_at(high)[unit] < steps:
         raise SettingError(
@@ -51,9 +95,10 @@ def plan_for(machine: Machine, source: Source, steps: int, *, evaluations: int, 
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if machine.counts_at(middle)[unit] >= steps else (middle + 1, high)
-    log = max(1, low // logs)
-    look = log * max(1, round(low / max(1, evaluations) / log))
-    return Plan(low, log, look, look, machine.counts_at(low)[unit])
+    begins = offline_cycles(machine) if source.kind == "continued" else 0
+    log = max(1, (low - begins) // logs)
+    look = log * max(1, round((low - begins) / max(1, evaluations) / log))
+    return Plan(low, log, look, look, steps_at(machine, source, low), begins, max(1, begins // max(1, evaluations)))
 
 
 @dataclass
@@ -101,8 +146,8 @@ class Session:
 
     @property
     def step(self) -> int:
-        """Steps done, in the unit of `--steps`."""
-        return self.machine.env_steps if self.source.kind == "world" else self.machine.updates
+        """Steps done, as `steps_at` counts them."""
+        return steps_at(self.machine, self.source, self.machine.done)
 
     def diverged(self) -> np.ndarray:
         """Which lanes met a loss that was not finite, and froze at their last finite state."""
@@ -157,6 +202,8 @@ def measured_in(source: Source) -> WorldSource | SimulatorSource | None:
     """Where policies learned from this source are measured."""
     if isinstance(source, DataSource | PairSource):
         return source.evaluation
+    if isinstance(source, ContinuedSource):
+        return source.place
     return source if isinstance(source, WorldSource | SimulatorSource) else None
 
 

@@ -107,7 +107,8 @@ class Simulators:
         return sums
 
     def snapshot(self) -> dict[str, Any]:
-        """Arrays from which `restore` brings every copy back to this very step."""
+        """Arrays from which `restore` brings every copy back to this very step. First episodes begin now, if none has."""
+        self.obs()
         return {
             "episodes": self.episodes.copy(),
             "totals": self.totals.copy(),

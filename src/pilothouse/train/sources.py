@@ -1,7 +1,7 @@
 """Where learning gets its experience, and where the result is measured: one face for data, worlds, simulators, text."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import jax
@@ -10,7 +10,6 @@ from jaxtyping import PyTree
 
 from pilothouse.algorithm.interpreter import Source as TracedSource
 from pilothouse.algorithm.recipe import Source as SourceKind
-from pilothouse.algorithm.steps import Algorithm
 from pilothouse.core.errors import SpaceError
 from pilothouse.core.spaces import Spec, Tokens
 from pilothouse.rollout.episodes import tasks_for
@@ -181,6 +180,58 @@ class DataSource:
 
 
 @dataclass(frozen=True)
+class ContinuedSource:
+    """A dataset, and the world where learning goes on and is measured.
+
+    What is lived there is in the units of the data's rows: bounded actions in [-1, 1], observations standardised by the
+    mean and deviation of the *data*, which never move. So a batch may hold rows of both.
+    """
+
+    dataset: Any
+    place: WorldSource | SimulatorSource
+    standardise: bool = True
+
+    kind: SourceKind = "continued"
+
+    @property
+    def offline(self) -> DataSource:
+        """The dataset alone, measured in the same place."""
+        return DataSource(self.dataset, self.place, self.standardise)
+
+    @property
+    def name(self) -> str:
+        return self.dataset.name
+
+    @property
+    def spec(self) -> Spec:
+        return self.dataset.spec
+
+    @property
+    def scaling(self) -> Scaling:
+        return self.offline.scaling
+
+    def fixed(self) -> Mapping[str, PyTree]:
+        return self.offline.fixed()
+
+    def worlds(self, lane_seeds: tuple[int, ...]) -> Mapping[str, Any]:
+        from pilothouse.worlds.wrappers import standardised
+
+        found, (mean, std) = self.place.worlds(lane_seeds), (self.scaling.mean, self.scaling.std)
+        if mean is None or std is None:
+            return found
+        around = {}
+        for name, source in found.items():
+            if isinstance(source, Simulators):
+                around[name] = Simulators(standardised(source.world, mean, std), lane_seeds, source.environments)
+            else:
+                around[name] = replace(source, world=standardised(source.world, mean, std))
+        return around
+
+    def describe(self) -> dict[str, Any]:
+        return {**self.offline.describe(), "continued": True}
+
+
+@dataclass(frozen=True)
 class PairSource:
     """Fixed preference pairs."""
 
@@ -213,15 +264,10 @@ def check_fits(name: str, takes: Any, source: Source) -> None:
     wants = {
         "data": "a dataset (--data)",
         "world": "an environment (--env or --world)",
+        "continued": "a dataset and goes on in the world (--data with --env or --world, and --online-steps)",
         "text": "a text world",
         "pairs": "preference pairs",
     }
     if takes.source != source.kind:
         raise SpaceError(f"Recipe {name!r} learns from {wants[takes.source]}, and was given {wants[source.kind]}.")
     takes.check(name, source.spec)
-
-
-def steps_per_cycle(algorithm: Algorithm, source: Source) -> str:
-    """What `--steps` counts: environment steps online, updates offline, for pairs and for language."""
-    del algorithm
-    return "env_steps" if source.kind == "world" else "updates"

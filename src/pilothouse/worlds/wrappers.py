@@ -1,6 +1,6 @@
-"""Worlds around worlds: actions rescaled to [-1, 1], and the last few observations seen together.
+"""Worlds around worlds: actions in [-1, 1], observations standardised, and the last few observations seen together.
 
-Each comes twice, for JAX worlds and for host worlds; `unit_actions` and `frame_stack` choose. All that a wrapper does
+Each comes twice, for JAX worlds and for host worlds; `unit_actions`, `standardised` and `frame_stack` choose. All that a wrapper does
 not change (horizon, rendering, history, …) is reached through it.
 """
 
@@ -24,9 +24,21 @@ def unit_actions(world: Any) -> Any:
     return HostUnitActions(world) if hasattr(world, "size") else UnitActions(world)
 
 
+def standardised(world: Any, mean: Any, std: Any) -> Any:
+    """The world whose flat float observations are shown as `(obs - mean) / std`, entry by entry.
+
+    Raises `SpaceError` unless the world shows one flat Box of float32 with as many entries.
+    """
+    return HostStandardised(world, mean, std) if hasattr(world, "size") else Standardised(world, mean, std)
+
+
 def frame_stack(world: Any, k: int) -> Any:
     """The world whose observation is its last `k` ones."""
     return HostFrameStack(world, k) if hasattr(world, "size") else FrameStack(world, k)
+
+
+def _numbers(values: Any) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
 
 
 class _Around:
@@ -66,6 +78,74 @@ class HostUnitActions(_Around):
 
     def step(self, actions: PyTree) -> Batch:
         return self.world.step(from_unit(self._space, actions))
+
+
+class Standardised(_Around, eqx.Module):
+    """A JAX world that shows `(obs - mean) / std`. The moments are constants: what is shown means the same for ever."""
+
+    world: World
+    mean: tuple[float, ...] = eqx.field(static=True, converter=_numbers)
+    std: tuple[float, ...] = eqx.field(static=True, converter=_numbers)
+
+    def __check_init__(self):
+        _check_moments(self.world.spec.obs, self.mean, self.std)
+
+    @property
+    def spec(self) -> Spec:
+        return replace(self.world.spec, obs=_standardised_space(self.world.spec.obs, self.mean, self.std))
+
+    def _shown(self, obs: Any) -> Any:
+        return (obs - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
+
+    def reset(self, task: Task, key: PRNGKeyArray) -> tuple[PyTree, PyTree]:
+        state, obs = self.world.reset(task, key)
+        return state, self._shown(obs)
+
+    def step(self, state: PyTree, action: PyTree, key: PRNGKeyArray) -> tuple[PyTree, Outcome]:
+        state, outcome = self.world.step(state, action, key)
+        return state, replace(outcome, next_obs=self._shown(outcome.next_obs))
+
+
+class HostStandardised(_Around):
+    """A host world that shows `(obs - mean) / std`. Histories and replays stay in its own units."""
+
+    def __init__(self, world: Any, mean: Any, std: Any):
+        _check_moments(world.spec.obs, _numbers(mean), _numbers(std))
+        self.world = world
+        self.mean, self.std = np.asarray(mean, np.float32), np.asarray(std, np.float32)
+        self.spec = replace(world.spec, obs=_standardised_space(world.spec.obs, mean, std))
+
+    def _shown(self, obs: Any) -> Any:
+        return (obs - self.mean) / self.std
+
+    def reset(self, indices: Any, seeds: Any, task: Task = ()) -> PyTree:
+        return self._shown(self.world.reset(indices, seeds, task))
+
+    def step(self, actions: PyTree) -> Batch:
+        batch = self.world.step(actions)
+        return batch.replace(next_obs=self._shown(batch.next_obs))
+
+    def replay(self, histories: Any, seeds: Any, task: Task = ()) -> PyTree:
+        return self._shown(self.world.replay(histories, seeds, task))
+
+    def restore(self, snapshot: Any) -> PyTree:
+        return self._shown(self.world.restore(snapshot))
+
+
+def _standardised_space(space: Space, mean: Any, std: Any) -> Space:
+    assert isinstance(space, Box)
+    low, high = space.bounds()
+    mean, std = np.asarray(mean, np.float32), np.asarray(std, np.float32)
+    return box_from_bounds((low - mean) / std, (high - mean) / std, space.dtype)
+
+
+def _check_moments(space: Space, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    if not isinstance(space, Box) or len(space.shape) != 1 or space.dtype != "float32":
+        raise SpaceError(f"Only flat Box observations of float32 are standardised, and these are {space.kind}.")
+    if len(mean) != space.size or len(std) != space.size:
+        raise SpaceError(f"Moments of {len(mean)} and {len(std)} entries, where an observation has {space.size}.")
+    if not all(each > 0 for each in std):
+        raise SettingError("A deviation is not above 0; nothing can be divided by it.")
 
 
 class Frames(eqx.Module):
