@@ -14,7 +14,8 @@ from jaxtyping import Float
 
 from pilothouse.report.numerals import count, duration, interval, listed, number
 from pilothouse.report.quickstart_data import Estimate, MethodResult, OnlineRun, QuickstartData
-from pilothouse.statistics import Interval, mean_interval, paired_difference_interval
+from pilothouse.statistics import Interval, mean_interval
+from pilothouse.statistics.ties import surely_ahead
 
 
 @dataclass(frozen=True)
@@ -217,9 +218,7 @@ def _ahead(a: MethodResult, b: MethodResult) -> bool:
     first = dict(zip(a.seeds, np.asarray(a.returns, np.float64), strict=True))
     second = dict(zip(b.seeds, np.asarray(b.returns, np.float64), strict=True))
     shared = [s for s in first if s in second and np.isfinite(first[s]) and np.isfinite(second[s])]
-    if len(shared) < 2:
-        return False
-    return paired_difference_interval([first[s] for s in shared], [second[s] for s in shared]).above(0.0)
+    return surely_ahead([first[s] for s in shared], [second[s] for s in shared])
 
 
 def _labels(methods: Sequence[MethodResult]) -> list[str]:
