@@ -65,8 +65,8 @@ class Neighbourhoods:
     def near(self, obs: PyTree) -> Float[np.ndarray, "state neighbour action"]:
         """The actions of the most similar training states, nearest first."""
         count = min(NEIGHBOURS, len(self._actions))
-        _, places = self._tree.query(self._features(flat(self.spaces[0], obs)), k=[*range(1, count + 1)])
-        return self._actions[places]
+        _, places = self._tree.query(self._features(flat(self.spaces[0], obs)), k=count)
+        return self._actions[np.asarray(places).reshape(-1, count)]
 
     def departure(self, obs: PyTree, own: PyTree, actions: PyTree) -> Departure:
         """Of several policies: `actions` `[policy, state, …]` at `obs` `[state, …]`, where the data did `own`."""
