@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax-tests"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+os.environ["PILOTHOUSE_DATA_CACHE"] = "off"  # tests of the cache name a folder of their own
 
 from collections.abc import Generator  # noqa: E402
 

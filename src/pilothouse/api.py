@@ -10,10 +10,11 @@ from pilothouse.algorithm.registry import load_recipe
 from pilothouse.catalogue.catalogue import papers as papers
 from pilothouse.core.errors import SettingError
 from pilothouse.data.dataset import Dataset
+from pilothouse.data.tables import ColumnMap
 from pilothouse.evaluate.episodes import Evaluation, evaluate_policy
 from pilothouse.policies.policy import Policy
 from pilothouse.train.policy_files import load as load
-from pilothouse.train.resolve import check_same_spaces, environment_source, resolve, world_source
+from pilothouse.train.resolve import check_same_spaces, environment_source, resolve, with_spaces_of, world_source
 from pilothouse.train.run import Run
 from pilothouse.train.run import train as _train
 from pilothouse.train.sources import ContinuedSource, DataSource, SimulatorSource, Source, WorldSource
@@ -24,11 +25,11 @@ def recipe(name: str, **settings: Any) -> Bound:
     return load_recipe(name)(**settings)
 
 
-def dataset(path: str | Path) -> Dataset:
-    """Read a dataset whole into flat arrays. Raises `DataError`."""
-    from pilothouse.data.minari_format import read_minari
+def dataset(path: str | Path, *, columns: ColumnMap | None = None, images: bool = False) -> Dataset:
+    """Read a dataset of any known format into flat arrays; see `pilothouse.data.reading.read_dataset`. Raises `DataError`."""
+    from pilothouse.data.reading import read_dataset
 
-    return read_minari(path)
+    return read_dataset(path, columns=columns, images=images)
 
 
 def _place(name: str, stack: int = 1) -> WorldSource | SimulatorSource:
@@ -72,6 +73,7 @@ def train(
 
 def _measured(dataset: Dataset, env: str, algorithm: Bound) -> Source:
     takes, place = algorithm.recipe.takes, _place(env)
+    dataset = with_spaces_of(dataset, place)
     check_same_spaces(dataset, place)
     if takes is None or takes.source != "continued":
         return DataSource(dataset, place)

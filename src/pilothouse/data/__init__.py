@@ -1,7 +1,7 @@
 """Data: datasets in memory and the formats they come from, stores that remember, samplers that draw from both.
 
-In this room: `Dataset` (read once into flat arrays), the Minari format in and out, preference pairs, dataset quality,
-rings and samplers. Nothing here trains, acts, or unpickles.
+In this room: `Dataset` (flat arrays), `read_dataset` (one door to Minari, D4RL, OGBench, LeRobot and tables, with a cache
+of the flat form), writers, preference pairs, dataset quality, rings and samplers. Nothing here trains, acts, or unpickles.
 May import: jax, numpy, pilothouse.core; h5py, pyarrow, minari and gymnasium inside functions.
 """
 
@@ -15,3 +15,4 @@ from pilothouse.data.minari_write import write_minari as write_minari
 from pilothouse.data.preferences import PreferencePairs as PreferencePairs
 from pilothouse.data.preferences import preference_pairs as preference_pairs
 from pilothouse.data.preferences import read_preferences as read_preferences
+from pilothouse.data.reading import read_dataset as read_dataset

@@ -30,12 +30,14 @@ def check_kind(where: str, name: str, episode: int, dtype: np.dtype, kinds: str 
         )
 
 
-def check_values(where: str, dataset: Dataset) -> None:
+def check_values(where: str, dataset: Dataset, *, chained: bool = False) -> None:
     """Raises `DataError` for NaN, infinity or choices out of range, naming array, episode and row.
 
     Numbers beyond float32 count as infinite, for that is what they become. Actions outside their bounds pass.
+    With `chained`, a next observation that is not an episode's last is known to be the observation of the next row.
     """
     spec = dataset.spec
+    ends = dataset.starts + dataset.lengths - 1
     for name, space, values in (
         ("observations", spec.obs, dataset.obs),
         ("next observations", spec.obs, dataset.next_obs),
@@ -46,8 +48,9 @@ def check_values(where: str, dataset: Dataset) -> None:
             # The last next observation of an episode is row T of Minari's T + 1 observations.
             offset = 1 if name == "next observations" else 0
             label = label.removeprefix("next ")
-            _check_finite(where, label, dataset, array, offset)
-            _check_choices(where, label, dataset, inner, array, offset)
+            rows = ends if chained and offset else None
+            _check_finite(where, label, dataset, array, offset, rows)
+            _check_choices(where, label, dataset, inner, array, offset, rows)
     _check_finite(where, "rewards", dataset, dataset.reward, 0)
 
 
@@ -59,21 +62,32 @@ def same_structure(space: Space, values: Any) -> bool:
     return isinstance(values, np.ndarray)
 
 
-def _check_finite(where: str, name: str, dataset: Dataset, array: np.ndarray, offset: int) -> None:
+def _check_finite(
+    where: str, name: str, dataset: Dataset, array: np.ndarray, offset: int, rows: np.ndarray | None = None
+) -> None:
+    """Of these rows, or of all."""
     if array.dtype.kind != "f":
         return
-    usable = np.abs(array) <= _LARGEST  # False for NaN too
-    if usable.all():
+    array = array if rows is None else array[rows]
+    if array.min() >= -_LARGEST and array.max() <= _LARGEST:  # False for NaN too
         return
-    index = np.argwhere(~usable)[0]
-    episode, row = _place(dataset, int(index[0]))
+    index = np.argwhere(~(np.abs(array) <= _LARGEST))[0]
+    episode, row = _place(dataset, int(index[0] if rows is None else rows[index[0]]))
     raise DataError(
         f"{where}: {name!r} holds {array[tuple(index)]} in episode {episode}, row {row + offset}; expected finite "
         "float32 numbers. Repair or leave out that episode."
     )
 
 
-def _check_choices(where: str, name: str, dataset: Dataset, space: Space, array: np.ndarray, offset: int) -> None:
+def _check_choices(
+    where: str,
+    name: str,
+    dataset: Dataset,
+    space: Space,
+    array: np.ndarray,
+    offset: int,
+    rows: np.ndarray | None = None,
+) -> None:
     if isinstance(space, Discrete | MultiDiscrete):
         low, high = 0, np.asarray(space.n if isinstance(space, Discrete) else space.nvec) - 1
     elif isinstance(space, Box) and np.issubdtype(space.dtype, np.integer):
@@ -81,12 +95,13 @@ def _check_choices(where: str, name: str, dataset: Dataset, space: Space, array:
         low, high = limits.min, np.asarray(limits.max)
     else:
         return
+    array = array if rows is None else array[rows]
     wrong = (array < low) | (array > high)
     if array.dtype.kind == "f":
         wrong |= array != np.floor(array)
     if wrong.any():
         index = np.argwhere(wrong)[0]
-        episode, row = _place(dataset, int(index[0]))
+        episode, row = _place(dataset, int(index[0] if rows is None else rows[index[0]]))
         most = high if high.ndim == 0 else high[index[-1]]
         raise DataError(
             f"{where}: {name!r} holds {array[tuple(index)]} in episode {episode}, row {row + offset}; expected whole "

@@ -39,10 +39,10 @@ class Dataset:
     - `reward`: `[row]`; `terminated`, `truncated`, `valid`: `[row]`; `duration`: `[row]`, environment steps (1).
     - `episode_id`: `[row]`, 0, 0, …, 1, …; rows of an episode are neighbours, in order.
     - `starts`, `lengths`: `[episode]`, the first row and the number of rows of each.
-    - `spec`: spaces as recorded; `env_id`: Gymnasium's name of the environment, if known; `seeds`: `[episode]`, the
-      seed of each reset, where every one is known.
+    - `spec`: spaces as recorded, or `inferred` from the numbers where a file says nothing of them; `env_id`: Gymnasium's
+      name of the environment, if known; `seeds`: `[episode]`, the seed of each reset, where every one is known.
 
-    Made by `read_minari`, `dataset_from_episodes` or `dataset_from_transitions`, which check shapes and values.
+    Made by `read_dataset`, `dataset_from_episodes` or `dataset_from_transitions`, which check shapes and values.
     """
 
     obs: PyTree
@@ -61,6 +61,7 @@ class Dataset:
     env_id: str | None = None
     description: str = ""
     seeds: tuple[int, ...] | None = None
+    inferred: bool = False
 
     def __len__(self) -> int:
         """Number of transitions."""

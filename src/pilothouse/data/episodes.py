@@ -40,57 +40,104 @@ def dataset_from_episodes(
     env_id: str | None = None,
     description: str = "",
     where: str | None = None,
+    expected: int | None = None,
 ) -> Dataset:
     """A checked dataset of whole episodes.
 
-    **Arguments:** `spec`: spaces in environment units; `where`: what faults are said to be in, by default the name.
+    **Arguments:** `spec`: spaces in environment units; `where`: what faults are said to be in, by default the name;
+    `expected`: about how many steps there are in all, if known: room is made for them at once.
 
     **Raises:** `DataError`, one line, for no episodes, an episode without steps, shapes at odds with the spaces, NaN
     or infinity, and choices out of range.
     """
     where = where or name
-    kept = list(episodes)
-    if not kept:
-        raise DataError(f"{where}: holds no episodes. Record at least one, or give another dataset.")
-    for index, episode in enumerate(kept):
+    flat = _Flat(expected)
+    lengths: list[int] = []
+    seeds: list[int] = []
+    for index, episode in enumerate(episodes):
         check_episode(where, index, spec, episode)
-    lengths = np.array([len(episode) for episode in kept], np.int64)
-    joined = {
-        field: jax.tree.map(lambda *arrays: np.concatenate(arrays), *(getattr(episode, field) for episode in kept))
-        for field in ("obs", "action", "reward", "terminated", "truncated")
-    }
-    seeds = tuple(episode.seed for episode in kept if episode.seed is not None)
+        flat.add(episode)
+        lengths.append(len(episode))
+        seeds += [] if episode.seed is None else [episode.seed]
+    if not lengths:
+        raise DataError(f"{where}: holds no episodes. Record at least one, or give another dataset.")
     about = {"name": name, "env_id": env_id, "description": description}
-    return assemble(where, lengths, spec, **joined, seeds=seeds if len(seeds) == len(kept) else None, **about)
+    found = {field: flat.tree(field) for field in ("obs", "next_obs", "action", "reward", "terminated", "truncated")}
+    whole = tuple(seeds) if len(seeds) == len(lengths) else None
+    return _assemble(where, np.array(lengths, np.int64), spec, chained=True, **found, seeds=whole, **about)
 
 
-def assemble(
+class _Flat:
+    """Flat arrays that grow by an episode at a time, each written to its place while it is at hand.
+
+    Many episodes joined at the end would be held twice, and read from memory twice more.
+    """
+
+    def __init__(self, expected: int | None):
+        self.room, self.rows = max(expected or 0, 1024), 0
+        self.arrays: dict[tuple[str, str | None], np.ndarray] = {}
+
+    def add(self, episode: Episode) -> None:
+        steps = len(episode)
+        while self.rows + steps > self.room:
+            self.room = max(2 * self.room, self.rows + steps)
+        self._put("obs", jax.tree.map(lambda x: x[:-1], episode.obs))
+        self._put("next_obs", jax.tree.map(lambda x: x[1:], episode.obs))
+        for field in ("action", "reward", "terminated", "truncated"):
+            self._put(field, getattr(episode, field))
+        self.rows += steps
+
+    def _put(self, field: str, values: PyTree) -> None:
+        for name, array in values.items() if isinstance(values, Mapping) else [(None, values)]:
+            before = self.arrays.get((field, name))
+            dtype = array.dtype if before is None else np.promote_types(before.dtype, array.dtype)
+            if before is None or len(before) < self.room or before.dtype != dtype:
+                self.arrays[field, name] = np.empty((self.room, *array.shape[1:]), dtype)
+                if before is not None:
+                    self.arrays[field, name][: self.rows] = before[: self.rows]
+            self.arrays[field, name][self.rows : self.rows + len(array)] = array
+
+    def tree(self, field: str) -> PyTree:
+        """The arrays of a field, without the room that was left."""
+        names = [name for known, name in self.arrays if known == field]
+        cut = {name: self._cut(self.arrays[field, name]) for name in names}
+        return cut[None] if names == [None] else cut
+
+    def _cut(self, array: np.ndarray) -> np.ndarray:
+        return array if len(array) == self.rows else array[: self.rows].copy()
+
+
+def assemble(where: str, lengths: np.ndarray, spec: Spec, *, obs: PyTree, **rest: Any) -> Dataset:
+    """A checked dataset from joined arrays, where `obs` holds T + 1 rows for every episode of T steps."""
+    ids = np.repeat(np.arange(len(lengths)), lengths)
+    before = np.arange(len(ids)) + ids  # one observation more for each earlier episode
+    obs, after = jax.tree.map(lambda x: x[before], obs), jax.tree.map(lambda x: x[before + 1], obs)
+    return _assemble(where, lengths, spec, obs=obs, next_obs=after, **rest)
+
+
+def _assemble(
     where: str,
     lengths: np.ndarray,
     spec: Spec,
     *,
-    obs: PyTree,
     terminated: np.ndarray,
     truncated: np.ndarray,
+    chained: bool = False,
     **rest: Any,
 ) -> Dataset:
-    """A checked dataset from joined arrays, where `obs` holds T + 1 rows for every episode of T steps."""
-    ids = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
-    before = np.arange(len(ids)) + ids  # one observation more for each earlier episode
+    rows = int(lengths.sum())
     dataset = Dataset(
-        obs=jax.tree.map(lambda x: x[before], obs),
-        next_obs=jax.tree.map(lambda x: x[before + 1], obs),
-        terminated=terminated.astype(bool),
-        truncated=truncated.astype(bool),
-        valid=np.ones(len(ids), bool),
-        episode_id=ids,
-        duration=np.ones(len(ids), np.int32),
+        terminated=terminated.astype(bool, copy=False),
+        truncated=truncated.astype(bool, copy=False),
+        valid=np.ones(rows, bool),
+        episode_id=np.repeat(np.arange(len(lengths), dtype=np.int32), lengths),
+        duration=np.ones(rows, np.int32),
         starts=np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64),
         lengths=np.asarray(lengths, np.int64),
         spec=spec,
         **rest,
     )
-    check_values(where, dataset)
+    check_values(where, dataset, chained=chained)
     return dataset
 
 
@@ -127,7 +174,15 @@ def leaf_shape(space: Space) -> tuple[int, ...]:
 
 
 def dataset_from_transitions(
-    rows: Mapping[str, Any], spec: Spec, *, name: str, env_id: str | None = None, description: str = ""
+    rows: Mapping[str, Any],
+    spec: Spec,
+    *,
+    name: str,
+    env_id: str | None = None,
+    description: str = "",
+    where: str | None = None,
+    cut_at_endings: bool = True,
+    inferred: bool = False,
 ) -> Dataset:
     """A checked dataset of recorded transitions, such as a store's rows or a rollout.
 
@@ -136,6 +191,9 @@ def dataset_from_transitions(
       axis `[row]`, rows of an episode neighbours and in order; or `[step, environment]`, one stream of episodes per
       environment. Actions in environment units.
     - `spec`: spaces in environment units.
+    - `where`: what faults are said to be in, by default the name.
+    - `cut_at_endings`: without, only `episode_id` says where an episode ends, and rows within it may be `terminated`.
+    - `inferred`: the spaces are, from the rows.
 
     An episode ends where `terminated` or `truncated`, where `episode_id` changes, and where a stream ends. The last
     row of an episode that neither terminated nor was truncated is marked truncated: what followed was not recorded.
@@ -143,21 +201,24 @@ def dataset_from_transitions(
 
     **Raises:** `DataError` as `dataset_from_episodes` does.
     """
-    flat, streams = _flatten(name, rows)
-    valid = np.asarray(flat.get("valid", np.ones(len(streams), bool)), bool)
-    flat = {field: jax.tree.map(lambda x: np.asarray(x)[valid], flat[field]) for field in flat if field != "valid"}
-    streams, count = streams[valid], int(valid.sum())
+    where = where or name
+    flat, streams = _flatten(where, rows)
+    valid = np.asarray(flat.pop("valid", np.ones(len(streams), bool)), bool)
+    count = int(valid.sum())
     if count == 0:
-        raise DataError(f"{name}: holds no valid transitions. Record at least one episode.")
+        raise DataError(f"{where}: holds no valid transitions. Record at least one episode.")
+    if count < len(valid):
+        flat = jax.tree.map(lambda x: x[valid], flat)
+        streams = streams[valid]
     ended = flat["terminated"].astype(bool) | flat["truncated"].astype(bool)
     changes = streams[1:] != streams[:-1]
     if "episode_id" in flat:
         changes = changes | (flat["episode_id"][1:] != flat["episode_id"][:-1])
-    last = np.append(ended[:-1] | changes, True)
+    last = np.append(ended[:-1] | changes if cut_at_endings else changes, True)
     ends = np.flatnonzero(last)
     starts = np.concatenate([[0], ends[:-1] + 1]).astype(np.int64)
     lengths = (ends + 1 - starts).astype(np.int64)
-    _check_rows(name, spec, flat, count)
+    _check_rows(where, spec, flat, count)
     dataset = Dataset(
         obs=flat["obs"],
         action=flat["action"],
@@ -174,8 +235,9 @@ def dataset_from_transitions(
         name=name,
         env_id=env_id,
         description=description,
+        inferred=inferred,
     )
-    check_values(name, dataset)
+    check_values(where, dataset)
     return dataset
 
 

@@ -9,8 +9,9 @@ import numpy as np
 from pilothouse.core.errors import DataError
 from pilothouse.core.spaces import Box, DictSpace, Discrete, Space
 from pilothouse.data.episodes import Episode, leaf_shape
+from pilothouse.data.files import MEND, Allowance, files_of
 from pilothouse.data.images import decode_jpegs
-from pilothouse.data.minari_format import MEND, Layout
+from pilothouse.data.minari_format import Layout
 
 COLUMNS = ("observations", "actions", "rewards", "terminations", "truncations")
 
@@ -20,16 +21,17 @@ def read_episodes(layout: Layout) -> Iterator[Episode]:
     found = sum(entry.is_dir() and entry.name.isdigit() for entry in layout.folder.iterdir())
     if found != layout.total:
         raise DataError(f"{layout.folder}: holds {found} episodes; the metadata speak of {layout.total}. {MEND}")
+    allowance = Allowance(layout.folder, files_of(layout.folder))
     for index in range(layout.total):
-        yield _episode(layout, layout.folder / str(index))
+        yield _episode(layout, layout.folder / str(index), allowance)
 
 
-def _episode(layout: Layout, folder: Path) -> Episode:
+def _episode(layout: Layout, folder: Path, allowance: Allowance) -> Episode:
     import pyarrow.dataset
 
-    table = pyarrow.dataset.dataset(
-        str(folder), format=layout.format, ignore_prefixes=["_", ".", "metadata.json"]
-    ).to_table(columns=list(COLUMNS))
+    opened = pyarrow.dataset.dataset(str(folder), format=layout.format, ignore_prefixes=["_", ".", "metadata.json"])
+    allowance.take("rows", (opened.count_rows(), 8), np.uint8)
+    table = opened.to_table(columns=list(COLUMNS))
     columns = {name: table.column(name).combine_chunks() for name in COLUMNS}
     for column in columns.values():
         column.validate(full=True)

@@ -15,16 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from pilothouse.core.errors import DataError, PilothouseError, SpaceError, nearest
+from pilothouse.core.errors import DataError, SpaceError, nearest
 from pilothouse.core.gymnasium_spaces import SUPPORTED, box_of, discrete_start, from_gymnasium
 from pilothouse.core.spaces import Box, DictSpace, Discrete, MultiDiscrete, Space, Spec
 from pilothouse.data.dataset import Dataset
 from pilothouse.data.episodes import dataset_from_episodes
+from pilothouse.data.files import MEND, one_line, refusing
 
 METADATA = "metadata.json"
 DATASET_ID = re.compile(r"(?:[-_\w]+/)*[-_\w]+-v\d+")
 """`NAME-vN`, with namespaces before it: `mujoco/hopper/medium-v0`."""
-MEND = "Record or download it again."
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Layout:
     folder: Path
     format: str
     total: int
+    steps: int | None
     spec: Spec
     obs_start: Any
     action_start: Any
@@ -54,7 +55,7 @@ def read_minari(source: str | Path) -> Dataset:
     out of range, no episodes. Actions outside their bounds are counted in the summary.
     """
     layout = read_layout(data_folder(source))
-    try:
+    with refusing(layout.folder, f"Minari {layout.format}"):
         if layout.format == "hdf5":
             from pilothouse.data.minari_hdf5 import read_episodes
         else:
@@ -66,13 +67,8 @@ def read_minari(source: str | Path) -> Dataset:
             env_id=layout.env_id,
             description=layout.description,
             where=str(layout.folder),
+            expected=layout.steps,
         )
-    except PilothouseError:
-        raise
-    except Exception as fault:  # h5py and pyarrow answer a damaged file with nearly every kind of exception
-        raise DataError(
-            f"{layout.folder}: cannot be read as Minari {layout.format} ({one_line(fault)}). {MEND}"
-        ) from fault
 
 
 def data_folder(source: str | Path) -> Path:
@@ -107,12 +103,13 @@ def _installed(name: str) -> Path:
 def read_layout(folder: Path) -> Layout:
     """What `metadata.json` says. Raises `DataError` when it is damaged or describes spaces that are not supported."""
     file = folder / METADATA
-    metadata = _metadata(file)
+    metadata = read_metadata(file)
     form, total = metadata.get("data_format", "hdf5"), metadata.get("total_episodes")
     if form not in ("hdf5", "arrow", "parquet"):
         raise DataError(f"{file}: has the data format {form!r}; supported: hdf5, arrow, parquet. {MEND}")
     if isinstance(total, bool) or not isinstance(total, int) or total < 0:
         raise DataError(f"{file}: has {total!r} as `total_episodes`, expected a whole number. {MEND}")
+    steps = metadata.get("total_steps")
     env_id = _env_id(metadata.get("env_spec"))
     (obs, obs_start), (action, action_start) = (
         _space(file, name, metadata.get(name), env_id) for name in ("observation_space", "action_space")
@@ -122,6 +119,7 @@ def read_layout(folder: Path) -> Layout:
         folder=folder,
         format=form,
         total=total,
+        steps=int(steps) if isinstance(steps, int) and 0 < steps < 2**31 else None,
         spec=Spec(obs, action),
         obs_start=obs_start,
         action_start=action_start,
@@ -132,7 +130,8 @@ def read_layout(folder: Path) -> Layout:
     )
 
 
-def _metadata(file: Path) -> dict[str, Any]:
+def read_metadata(file: Path) -> dict[str, Any]:
+    """All that a `metadata.json` says. Raises `DataError` when it cannot be read or is no JSON object."""
     try:
         metadata = json.loads(file.read_text(encoding="utf-8"))
     except OSError as fault:
@@ -217,9 +216,3 @@ def _count(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"{value!r} where a count from 1 was expected")
     return value
-
-
-def one_line(fault: BaseException) -> str:
-    """What an exception says, on one line of at most 160 characters."""
-    text = " ".join(str(fault).split()) or type(fault).__name__
-    return text if len(text) <= 160 else f"{text[:157]}..."

@@ -6,7 +6,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from pilothouse.core.errors import DataError, OutputError, SettingError
 from pilothouse.core.spaces import Box, DictSpace, Discrete, MultiDiscrete, Space
 from pilothouse.data.dataset import Dataset, observations
 from pilothouse.data.episodes import Episode, episodes_of
-from pilothouse.data.minari_format import DATASET_ID, METADATA, one_line
+from pilothouse.data.files import one_line
+from pilothouse.data.minari_format import DATASET_ID, METADATA
 from pilothouse.data.minari_hdf5 import FILE
 
 MINARI_VERSION = "0.5.4"
@@ -34,6 +35,7 @@ def write_minari(
     description: str | None = None,
     algorithm_name: str = "",
     author: Sequence[str] = (),
+    metadata: Mapping[str, Any] | None = None,
 ) -> Path:
     """Writes `path` (…/NAME-vN), whose `data` folder `minari.MinariDataset` opens, and returns it.
 
@@ -44,6 +46,7 @@ def write_minari(
     - `dataset_id`: Minari's id, by default the folder's name; namespaces before it: `mine/hopper/medium-v0`.
     - `env_id`: a name that Gymnasium knows, by default the dataset's; other names are left out of the metadata.
     - `description`, `algorithm_name`, `author`: for the metadata; the description is by default the dataset's.
+    - `metadata`: further entries, such as Minari's `ref_min_score` and `ref_max_score`; none of the above.
 
     **Raises:** `SettingError` for a name that is no `NAME-vN`; `OutputError` when `path` exists or cannot be written;
     `DataError` when the dataset's rows are no chains of observations, or an entry's name is a path to HDF5.
@@ -59,7 +62,7 @@ def write_minari(
         scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     except OSError as fault:
         raise OutputError(f"{path}: cannot be written ({fault.strerror or fault}). Give a writable place.") from fault
-    about = {"description": description, "algorithm_name": algorithm_name, "author": list(author)}
+    about = {**(metadata or {}), "description": description, "algorithm_name": algorithm_name, "author": list(author)}
     try:
         _fill(scratch / "data", dataset, name, env_id or dataset.env_id, about)
         scratch.chmod(0o755)  # mkdtemp makes it for its owner alone

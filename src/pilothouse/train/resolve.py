@@ -1,5 +1,7 @@
 """From what a user names (a path, an environment, a world) to a source."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +25,33 @@ def environment_source(name: str, *, environments: int = 1, stack: int = 1) -> S
     return source
 
 
-def data_source(path: str | Path, *, evaluation: WorldSource | SimulatorSource | None = None) -> DataSource:
-    """A dataset in a folder, or installed under an id; measured in `evaluation`, if given."""
-    from pilothouse.data.minari_format import read_minari
+def data_source(
+    path: str | Path,
+    *,
+    evaluation: WorldSource | SimulatorSource | None = None,
+    columns: Mapping[str, Any] | None = None,
+) -> DataSource:
+    """A dataset in a file or folder, or installed under an id; measured in `evaluation`, if given."""
+    from pilothouse.data.reading import read_dataset
 
-    dataset = read_minari(path)
+    dataset = read_dataset(path, columns=columns)
     if evaluation is not None:
+        dataset = with_spaces_of(dataset, evaluation)
         check_same_spaces(dataset, evaluation)
     return DataSource(dataset, evaluation)
+
+
+def with_spaces_of(dataset: Any, place: WorldSource | SimulatorSource) -> Any:
+    """The dataset with the spaces of `place`, if its own were inferred from its numbers and are of that kind and shape."""
+
+    def form(space: Any) -> tuple[Any, ...]:
+        return space.kind, getattr(space, "shape", None), getattr(space, "dtype", None)
+
+    pairs = [(dataset.spec.obs, place.spec.obs), (dataset.spec.action, place.spec.action)]
+    fits = all(
+        form(ours) == form(theirs) and getattr(ours, "n", 0) <= getattr(theirs, "n", 0) for ours, theirs in pairs
+    )
+    return replace(dataset, spec=place.spec, inferred=False) if dataset.inferred and fits else dataset
 
 
 def check_same_spaces(dataset: Any, evaluation: WorldSource | SimulatorSource) -> None:
@@ -58,10 +79,12 @@ def resolve(
     environments: int | None = None,
     stack: int = 1,
     continued: bool = False,
+    columns: Mapping[str, Any] | None = None,
 ) -> Source:
     """The source that these name: a dataset (measured in `env` or `world`, if given), an environment, or a world.
 
-    `continued`: learning goes on from the dataset in `env` or `world`, if both are given.
+    `columns` says which column of a table is what. `continued`: learning goes on from the dataset in `env` or `world`,
+    if both are given.
     """
     if env is not None and world is not None:
         raise SettingError("Give --env or --world, not both.")
@@ -73,9 +96,9 @@ def resolve(
     elif world is not None:
         place = world_source(world, environments=environments or (1 if continued else 8), stack=stack)
     if data is not None and place is not None and continued:
-        return ContinuedSource(data_source(data, evaluation=place).dataset, place)
+        return ContinuedSource(data_source(data, evaluation=place, columns=columns).dataset, place)
     if data is not None:
-        return data_source(data, evaluation=place)
+        return data_source(data, evaluation=place, columns=columns)
     if place is None:
         raise SettingError("No source. Give --data PATH, --env ID or --world NAME.")
     return place
