@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pilothouse.core.errors import CheckpointError, SettingError
+from pilothouse.core.errors import CheckpointError, MissingExtraError, SettingError
 
 Document = Any
 
@@ -159,17 +159,9 @@ def record(options: Namespace) -> Document:
 
 
 def data(options: Namespace) -> Document:
-    from pilothouse.core.spaces import to_json
-    from pilothouse.data.minari_format import read_minari
+    from pilothouse.cli import datasets
 
-    dataset = read_minari(options.path)
-    summary = _finite(dataset.summary())
-    say = _say(options)
-    say(f"{dataset.name}  (environment {dataset.env_id or 'unknown'})")
-    for name, value in summary.items():
-        say(f"  {name:28} {value}")
-    spec = {"obs": to_json(dataset.spec.obs), "action": to_json(dataset.spec.action)}
-    return {"name": dataset.name, "env": dataset.env_id, "fingerprint": dataset.fingerprint, "spec": spec, **summary}
+    return getattr(datasets, options.data_command.replace("-", "_"))(options, _say(options))
 
 
 def _finite(document: dict[str, Any]) -> dict[str, Any]:
@@ -224,6 +216,17 @@ def report(options: Namespace) -> Document:
     page = write_run_report(folder)
     _say(options)(str(page.resolve()))
     return {"report": str(page.resolve())}
+
+
+def view(options: Namespace) -> Document:
+    try:
+        from pilothouse.report.view.app import serve
+    except ModuleNotFoundError as missing:
+        if missing.name not in ("starlette", "uvicorn"):
+            raise
+        raise MissingExtraError("The web app", "view") from missing
+    serve(options.folder, host=options.host, port=options.port, tell=_say(options))
+    return {"viewed": options.folder}
 
 
 def quickstart(options: Namespace) -> Document:

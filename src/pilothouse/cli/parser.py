@@ -53,6 +53,10 @@ def make_parser() -> Parser:
     _catalogue(commands)
     report = _command(commands, "report", "write the report page of a run")
     report.add_argument("run", metavar="RUN", help="a run folder")
+    view = _command(commands, "view", "look at runs, the catalogue and datasets in a browser")
+    view.add_argument("folder", metavar="DIR", nargs="?", default="runs", help="a folder of runs (runs)")
+    view.add_argument("--port", type=int, default=8420, help="8420, or 0 for any that is free")
+    view.add_argument("--host", default="127.0.0.1", help="another than this machine asks for a token (127.0.0.1)")
     return parser
 
 
@@ -138,6 +142,13 @@ def _data(commands: Any) -> None:
     inner = group.add_subparsers(dest="data_command", metavar="COMMAND", required=True, parser_class=Parser)
     inspect = _command(inner, "inspect", "say what is in a dataset")
     inspect.add_argument("path", metavar="PATH")
+    inspect.add_argument("--out", metavar="DIR", help="write a report page there (report.html)")
+    inspect.add_argument("--reference", metavar="PATH", help="a dataset that has seen much, to count coverage against")
+    suite = _command(inner, "record-suite", "record the offline suite: datasets of known origin to compare methods on")
+    suite.add_argument("--out", metavar="DIR", default="suite", help="where the datasets go (./suite)")
+    suite.add_argument("--size", metavar="N", type=int, help="transitions a set (200000)")
+    suite.add_argument("--sets", metavar="NAME", nargs="+", default=[], help="only these, or what begins so (hopper)")
+    suite.add_argument("--train", action="store_true", help="train the agents anew, in place of those that are shipped")
 
 
 def _catalogue(commands: Any) -> None:

@@ -32,6 +32,16 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "sequence models": ("decision-transformer",),
 }
 """The families that `suits` names, with the keys of recipes that belong to them; not all need have been built."""
+MEANINGS: Mapping[str, str] = {
+    "imitation": "copy what was done, without looking at rewards",
+    "filtered imitation": "copy what was done, the good parts only or more strongly",
+    "constrained value learning": "learn what actions are worth and improve on the data, without leaving it",
+    "expressive policies": "the same, with policies that can keep several ways to act apart",
+    "pessimistic value learning": "learn what actions are worth and distrust whatever is little known",
+    "model-based": "learn how the world answers, and practise in that, pessimistically",
+    "sequence models": "learn to continue episodes, given the return that is asked for",
+}
+"""Each family in the words of someone who has not met it."""
 SPARSE = 0.9
 """Rewards are called sparse where at least this share of the steps have one and the same reward."""
 FEW = 5_000
@@ -490,7 +500,9 @@ def _families(found: Diagnosis) -> tuple[tuple[tuple[str, str], ...], tuple[tupl
         cautions.append(("pessimistic value learning", f"{told}."))
     if returns.alike or broad:
         if not returns.alike and returns.best > returns.mean:
-            cautions.append(("imitation", "Copying what was done at random earns what acting at random does."))
+            cautions.append(
+                ("imitation", "A copy of behaviour that varies so much earns no more than it did on average.")
+            )
     elif not found.gaps and rewards.kind == "dense" and found.episodes >= 100:
         suits.append(
             (
@@ -500,9 +512,9 @@ def _families(found: Diagnosis) -> tuple[tuple[tuple[str, str], ...], tuple[tupl
         )
     if found.gaps:
         cautions.append(("sequence models", f"{_count(found.gaps, 'gap')} within episodes: histories are torn."))
-    if rewards.kind == "sparse":
-        told = f"Only {rewards.events:.0%} of the episodes hold a reward that is not the usual one"
-        cautions.append(("sequence models", f"{told}: little to condition on, and no stitching of pieces."))
+    if rewards.kind == "sparse" and rewards.events < 0.5:
+        told = f"Only {rewards.events:.0%} of the episodes hold a reward other than the usual one"
+        cautions.append(("sequence models", f"{told}: few returns to ask for, and pieces of episodes are not joined."))
     return tuple(suits), tuple(cautions)
 
 

@@ -1,0 +1,47 @@
+"""The commands below `pilothouse data`: each parses nothing, calls one function, and says what came of it."""
+
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Say = Callable[[str], None]
+
+
+def inspect(options: Namespace, say: Say) -> dict[str, Any]:
+    """What is in a dataset, what is wrong with it, and which methods it suits; with `--out` as a page as well."""
+    from pilothouse.cli.commands import _finite
+    from pilothouse.core.spaces import to_json
+    from pilothouse.data.diagnosis import diagnose
+    from pilothouse.data.minari_format import read_minari
+    from pilothouse.data.references import read_references
+    from pilothouse.report.dataset_report import dataset_text, write_dataset_report
+
+    dataset = read_minari(options.path)
+    reference = None if options.reference is None else read_minari(options.reference)
+    found = diagnose(dataset, references=read_references(options.path), reference_data=reference)
+    for line in dataset_text(dataset, found):
+        say(line)
+    report = None
+    if options.out is not None:
+        report = write_dataset_report(Path(options.out) / "report.html", dataset, found, source=options.path)
+        say(f"report: {report}")
+    return {
+        "name": dataset.name,
+        "env": dataset.env_id,
+        "fingerprint": dataset.fingerprint,
+        "spec": {"obs": to_json(dataset.spec.obs), "action": to_json(dataset.spec.action)},
+        **_finite(dict(found.numbers)),
+        "diagnosis": found.to_json(),
+        "report": None if report is None else str(report),
+    }
+
+
+def record_suite(options: Namespace, say: Say) -> dict[str, Any]:
+    """Records the offline suite; what is there already is kept."""
+    from pilothouse.evaluate import suite
+
+    size = suite.SIZE if options.size is None else options.size
+    rows = suite.record_suite(options.out, size=size, sets=options.sets, train=options.train, tell=say)
+    say(f"{len(rows)} sets in {Path(options.out).resolve()}")
+    return {"out": options.out, "sets": rows}
