@@ -19,6 +19,7 @@ in `suite.json`, with the reference returns and how they were measured.
 """
 
 import json
+import os
 import platform
 import shutil
 import time
@@ -33,7 +34,7 @@ from pilothouse.data.minari_write import write_minari
 from pilothouse.data.references import EPISODES, HIGHEST, LOWEST, normalised
 from pilothouse.evaluate.suite_actors import ENVIRONMENTS, committed_actors, train_actors
 from pilothouse.evaluate.suite_recording import COPIES, recorded, seed_of
-from pilothouse.evaluate.suite_sets import FAMILIES, REFERENCE_EPISODES, RESULTS, Measured, SetPlan, committed, plans_of
+from pilothouse.evaluate.suite_sets import FAMILIES, REFERENCE_EPISODES, RESULTS, SetPlan, committed, plans_of
 
 SIZE = 200_000
 """Transitions a set."""
@@ -74,27 +75,24 @@ def record_suite(
         families = [name for name in families if name not in left]
         if left:
             tell(f"left out, since their agents are not committed: {', '.join(left)} (--train makes them)")
-    measured: dict[str, Measured] = {}
-    plans: list[SetPlan] = []
     actors = train_actors([n for n in families if n in ENVIRONMENTS], out, tell) if train else {}
+    plans: list[SetPlan] = []
     for family in families:
-        known, made = plans_of(family, actors.get(family), tell)
-        measured[family] = known
+        known = {**committed()["references"], **_results(out)["references"]}
+        measured, made = plans_of(family, actors.get(family), known, tell)
         plans += made
+        if any(_is_chosen(plan.name, sets) for plan in made):
+            _keep(out, {family: asdict(measured)}, {})
     chosen = [plan for plan in plans if _is_chosen(plan.name, sets)]
     if not chosen:
         raise unknown("set", next(iter(sets)), [plan.name for plan in plans])
     rows = []
     for number, plan in enumerate(chosen, 1):
         rows.append(_record(plan, out, size))
+        unkept = ("name", "seconds", "as_committed")
+        _keep(out, {}, {plan.name: {key: value for key, value in rows[-1].items() if key not in unkept}})
         tell(f"[{number}/{len(chosen)}] {_told(rows[-1])}; {time.monotonic() - began:.0f} s")
-    _keep(out, measured, rows)
     return rows
-
-
-def names() -> list[str]:
-    """Every set that `record_suite` makes of the committed actors."""
-    return sorted(committed()["sets"]) or [f"{family}-v0" for family in FAMILIES.values()]
 
 
 def _chosen_families(sets: Sequence[str]) -> list[str]:
@@ -152,10 +150,13 @@ def _record(plan: SetPlan, out: Path, size: int) -> dict[str, Any]:
 
 def _kept(plan: SetPlan, folder: Path, size: int) -> dict[str, Any]:
     """The row of a set that was recorded before."""
-    found = read_metadata(folder / "data" / METADATA).get("pilothouse")
+    stored = read_metadata(folder / "data" / METADATA)
+    found = stored.get("pilothouse")
     if not isinstance(found, dict) or found.get("transitions") != size:
         told = found.get("transitions") if isinstance(found, dict) else "an unknown number of"
         raise OutputError(f"{folder}: holds {told} transitions, not {size}. Remove it, or give another --out.")
+    if stored.get("description") != plan.description:
+        raise OutputError(f"{folder}: was recorded with other agents. Remove it, or give another --out.")
     names = ("name", "transitions", "episodes", "return_mean", "normalised", "fingerprint")
     row = {name: found[name] for name in names}
     return {**row, "as_committed": _as_committed(plan.name, size, row["fingerprint"]), "seconds": 0.0}
@@ -166,16 +167,32 @@ def _as_committed(name: str, size: int, fingerprint: str) -> bool | None:
     return known["fingerprint"] == fingerprint if known and known["transitions"] == size else None
 
 
-def _keep(out: Path, measured: Mapping[str, Measured], rows: Sequence[Mapping[str, Any]]) -> None:
-    """`suite.json`: what was measured and recorded, over what an earlier call put there."""
+def _results(out: Path) -> dict[str, Any]:
+    """What an earlier call measured and recorded here. Raises `OutputError` for a file of another kind."""
     file = out / RESULTS
-    before = json.loads(file.read_text("utf-8")) if file.is_file() else {"references": {}, "sets": {}}
-    sets = {row["name"]: {k: v for k, v in row.items() if k not in ("name", "seconds", "as_committed")} for row in rows}
+    if not file.is_file():
+        return {"references": {}, "sets": {}}
+    try:
+        found = json.loads(file.read_text("utf-8"))
+        return {"references": dict(found["references"]), "sets": dict(found["sets"])}
+    except (OSError, ValueError, KeyError, TypeError) as fault:
+        raise OutputError(f"{file}: is not what this command writes. Remove it, or give another --out.") from fault
+
+
+def _keep(out: Path, references: Mapping[str, Any], sets: Mapping[str, Any]) -> None:
+    """Adds to `suite.json`, which appears whole or not at all."""
+    before = _results(out)
     kept = {
-        "references": before["references"] | {place: asdict(found) for place, found in measured.items()},
-        "sets": dict(sorted((before["sets"] | sets).items())),
+        "references": {**before["references"], **references},
+        "sets": dict(sorted({**before["sets"], **sets}.items())),
     }
-    file.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        scratch = out / f".{RESULTS}.{os.getpid()}"
+        scratch.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+        scratch.replace(out / RESULTS)
+    except OSError as fault:
+        raise OutputError(f"{out / RESULTS}: cannot be written ({fault.strerror}). Give a writable --out.") from fault
 
 
 def _told(row: Mapping[str, Any]) -> str:

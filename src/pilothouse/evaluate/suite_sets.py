@@ -88,26 +88,29 @@ def committed() -> dict[str, Any]:
     return json.loads(file.read_text("utf-8")) if file.is_file() else {"references": {}, "sets": {}}
 
 
-def plans_of(place: str, folders: Mapping[int, Path] | None, tell: Tell) -> tuple[Measured, list[SetPlan]]:
+def plans_of(
+    place: str, folders: Mapping[int, Path] | None, known: Mapping[str, Any], tell: Tell
+) -> tuple[Measured, list[SetPlan]]:
     """The sets of one place, and the references that they are normalised by.
 
-    `folders`: agents by age, those that are committed where None. Raises `SettingError` where there are none.
+    `folders`: agents by age, those that are committed where None; `known`: what was measured before, by place, which
+    is not measured again where it was of these very agents. Raises `SettingError` where there are no agents.
     """
     if place in ENVIRONMENTS:
-        own = folders is None
         folders = committed_actors(place) if folders is None else folders
         if not folders:
             raise SettingError(f"No actors of {place} are committed; make them with --train.")
-        return _simulator_plans(place, folders, own, tell)
-    return {"point-maze": _maze_plans, "pendulum-sparse": _pendulum_plans, "mountain-car-sparse": _car_plans}[place](
-        tell
-    )
+        return _simulator_plans(place, folders, known, tell)
+    plans = {"point-maze": _maze_plans, "pendulum-sparse": _pendulum_plans, "mountain-car-sparse": _car_plans}
+    return plans[place](known, tell)
 
 
-def _simulator_plans(name: str, folders: Mapping[int, Path], own: bool, tell: Tell) -> tuple[Measured, list[SetPlan]]:
+def _simulator_plans(
+    name: str, folders: Mapping[int, Path], known: Mapping[str, Any], tell: Tell
+) -> tuple[Measured, list[SetPlan]]:
     place, actors = environment_source(name), open_actors(folders)
     sums = {str(age): checksum(folder) for age, folder in folders.items()}
-    measured = _known(name, sums) if own else None
+    measured = _known(name, sums, known)
     if measured is None:
         tell(f"measuring the agents of {name}, {REFERENCE_EPISODES} episodes each")
         ages = {str(age): _age(actor, place) | {"checksum": sums[str(age)]} for age, actor in actors.items()}
@@ -152,10 +155,10 @@ def level_of(score: float) -> str:
     return "poor" if score < 0.25 else "medium" if score < 0.75 else "good"
 
 
-def _maze_plans(tell: Tell) -> tuple[Measured, list[SetPlan]]:
+def _maze_plans(known: Mapping[str, Any], tell: Tell) -> tuple[Measured, list[SetPlan]]:
     place = world_source("point-maze")
     maze: Any = place.world
-    measured = _scripted(place, MazePlanner(maze, 0.0), "the planner without noise", tell)
+    measured = _scripted(place, MazePlanner(maze, 0.0), "the planner without noise", known, tell)
     said = "Point maze `umaze`, sparse reward."
     noisy, wandering = MazePlanner(maze, 0.5), MazePlanner(maze, 0.5, wander=True)
     kinds = {
@@ -170,9 +173,9 @@ def _maze_plans(tell: Tell) -> tuple[Measured, list[SetPlan]]:
     ]
 
 
-def _pendulum_plans(tell: Tell) -> tuple[Measured, list[SetPlan]]:
+def _pendulum_plans(known: Mapping[str, Any], tell: Tell) -> tuple[Measured, list[SetPlan]]:
     place = world_source("pendulum-sparse")
-    measured = _scripted(place, SwingUp(2.0, 0.0), "the swing-up controller without noise", tell)
+    measured = _scripted(place, SwingUp(2.0, 0.0), "the swing-up controller without noise", known, tell)
     pieces = (
         Piece("uniformly random torques", Random(place.spec.action), 0.3),
         Piece("a weak and noisy swing-up controller", SwingUp(0.6, 1.5), 0.5),
@@ -182,9 +185,9 @@ def _pendulum_plans(tell: Tell) -> tuple[Measured, list[SetPlan]]:
     return measured, [SetPlan("pendulum-sparse-v0", place, pieces, measured.references, said)]
 
 
-def _car_plans(tell: Tell) -> tuple[Measured, list[SetPlan]]:
+def _car_plans(known: Mapping[str, Any], tell: Tell) -> tuple[Measured, list[SetPlan]]:
     place = world_source("mountain-car-sparse")
-    measured = _scripted(place, Rocking(1.0, 0.0), "full pushes the way that the car rolls", tell)
+    measured = _scripted(place, Rocking(1.0, 0.0), "full pushes the way that the car rolls", known, tell)
     pieces = (
         Piece("uniformly random pushes", Random(place.spec.action), 0.3),
         Piece("weak and noisy pushes the way that the car rolls", Rocking(0.25, 0.6), 0.5),
@@ -194,17 +197,17 @@ def _car_plans(tell: Tell) -> tuple[Measured, list[SetPlan]]:
     return measured, [SetPlan("mountaincar-sparse-v0", place, pieces, measured.references, said)]
 
 
-def _scripted(place: WorldSource, best: Policy, told: str, tell: Tell) -> Measured:
-    known = _known(place.name, {})
-    if known is not None:
-        return known
+def _scripted(place: WorldSource, best: Policy, told: str, known: Mapping[str, Any], tell: Tell) -> Measured:
+    measured = _known(place.name, {}, known)
+    if measured is not None:
+        return measured
     tell(f"measuring the references of {place.name}")
     return Measured(_mean("random", place, RANDOM_EPISODES), _mean(best, place, RANDOM_EPISODES) | {"by": told})
 
 
-def _known(place: str, sums: Mapping[str, str]) -> Measured | None:
-    """What was measured of these very actors."""
-    found = committed()["references"].get(place)
+def _known(place: str, sums: Mapping[str, str], known: Mapping[str, Any]) -> Measured | None:
+    """What was measured of these very agents."""
+    found = known.get(place)
     if found is None or {age: row["checksum"] for age, row in found["ages"].items()} != dict(sums):
         return None
     return Measured(**found)
