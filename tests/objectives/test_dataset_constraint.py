@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pilothouse.core.batch import Batch
+from pilothouse.core.keys import named
 from pilothouse.networks.distributions import Deterministic
 from pilothouse.objectives.dataset_constraint import nearest_action, td3_near_data
 
@@ -71,3 +72,25 @@ def test_boxes_of_any_shape_are_laid_flat() -> None:
         }
         values[flat] = td3_near_data(2.5, 2.0)(parts, rows, jax.random.key(0))[0]
     np.testing.assert_allclose(values[False], values[True], rtol=1e-6)
+
+
+def test_of_many_rows_a_sample_is_searched_and_the_batch_itself() -> None:
+    """Against a slow search of the same sample: never nearer than all rows allow, never farther than the own row."""
+    draw = np.random.default_rng(4)
+    obs, action = (jnp.asarray(draw.uniform(-1, 1, (200, n)), jnp.float32) for n in (2, 1))
+    rows = Batch(obs=obs, action=action)
+    batch = Batch(obs=obs[:7], action=action[:7], reward=jnp.zeros(7))
+    parts = {
+        "data": rows,
+        "actor": lambda obs: Deterministic(obs[:1]),
+        "critic": lambda obs, action: jnp.ones(2),
+    }
+    key = jax.random.key(1)
+    tether = {n: float(td3_near_data(0.0, 2.0, searched=n)(parts, batch, key)[0]) for n in (20, 200)}
+    places = np.asarray(jax.random.randint(named(key, "searched"), (20,), 0, 200)).tolist() + list(range(7))
+    data, total = np.asarray(jnp.concatenate([2.0 * obs, action], axis=1))[places], 0.0
+    for row in np.asarray(obs[:7]):
+        apart = ((data - np.append(2.0 * row, row[0])) ** 2).sum(axis=1)
+        total += float((row[0] - data[apart.argmin(), 2]) ** 2)
+    np.testing.assert_allclose(tether[20], total / 7, rtol=1e-5)
+    assert tether[20] != tether[200]

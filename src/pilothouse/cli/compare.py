@@ -136,5 +136,6 @@ def told(found: Any) -> list[str]:
         shown.append(f"{row['seconds']:.0f} s" + ("  diverged" if row["diverged"] else ""))
         lines.append("  ".join(shown))
     answer = found.recommendation
-    sure = f"  (confidence {answer.confidence:.0%})" if answer.confidence is not None else ""
+    known = answer.confidence is not None and len(answer.tie) < len(answer.order)  # the best is among all, for sure
+    sure = f"  (confidence {answer.confidence:.0%})" if known else ""
     return [*lines, f"{answer.sentence}{sure}", f"{found.seconds:.0f} s in all"]

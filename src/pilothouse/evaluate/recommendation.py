@@ -166,6 +166,8 @@ def _tie(candidates: Sequence[Candidate], tied: Sequence[int], basis: str, how: 
     seeds = min(_seeds(candidates[i]) for i in tied)
     behind = [c.recipe for i, c in enumerate(candidates) if i not in tied]
     kind = "returns" if basis == "returns" else "estimates"
+    first = candidates[tied[0]].tuned
+    how = f"{how}, tuned on {_counted(first.episodes, 'episode')}" if first is not None else how
     rest = f"; {_listed(behind)} {'is' if len(behind) == 1 else 'are'} behind" if behind else ""
     enough = "one seed cannot tell them apart" if seeds < 2 else f"{seeds} seeds do not tell their {kind} apart"
     return f"{_listed(names)} tie: {how}, {enough}{rest}."

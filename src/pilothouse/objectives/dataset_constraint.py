@@ -6,8 +6,12 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from pilothouse.core.aliases import Aux, Loss, Parts, Scalar
 from pilothouse.core.batch import Batch
+from pilothouse.core.keys import named
 from pilothouse.objectives.cloning import normalised_by_size, squared_action_loss
 from pilothouse.objectives.weighting import average
+
+SEARCHED = 16_384
+"""Rows that each update searches. A matrix product over 200,000 rows would cost thirty times what the networks do."""
 
 
 def nearest_action(
@@ -34,19 +38,21 @@ def td3_near_data(
     alpha: float | Array = 2.5,
     beta: float | Array = 2.0,
     *,
+    searched: int = SEARCHED,
     data: str = "data",
     actor: str = "actor",
     critic: str = "critic",
 ) -> Loss:
     """PRDC's actor loss: the critic's value scaled by `alpha` over its mean size, plus the squared error to the nearest
-    action in the data. Trains `actor`; draws nothing. Observations and actions are boxes, here laid flat.
+    action in the data. Trains `actor`. Observations and actions are boxes, here laid flat.
+
+    Of data with more than `searched` rows each update searches the batch itself and so many rows drawn anew (`searched`).
 
     **Source:** Ran et al. (PRDC), arXiv:2306.06569, equations 6 to 8.
     """
 
     def constrained_policy(parts: Parts, batch: Batch, key: PRNGKeyArray) -> tuple[Scalar, Aux]:
-        del key
-        rows = parts[data]
+        rows = _candidates(parts[data], batch, searched, key)
         action = jax.vmap(parts[actor])(batch.obs).mode()
         data_obs, data_action, obs, done = map(_flat, (rows.obs, rows.action, batch.obs, action))
         near = nearest_action(data_obs, data_action, obs, done, beta=beta).reshape(action.shape)
@@ -56,6 +62,17 @@ def td3_near_data(
         return loss, {f"{actor}/q_mean": q.mean(), f"{actor}/constraint": tether}
 
     return constrained_policy
+
+
+def _candidates(rows: Batch, batch: Batch, searched: int, key: PRNGKeyArray) -> Batch:
+    """Observations and actions among which the nearest is looked for: all rows, or a sample with the batch's own."""
+    count = rows.obs.shape[0]
+    if count <= searched:
+        return rows
+    drawn = jax.random.randint(named(key, "searched"), (searched,), 0, count)
+    sample = jax.tree.map(lambda x: x.at[drawn].get(mode="promise_in_bounds"), (rows.obs, rows.action))
+    obs, action = jax.tree.map(lambda *x: jnp.concatenate(x), sample, (batch.obs, batch.action))
+    return Batch(obs=obs, action=action)
 
 
 def _flat(rows: Array) -> Float[Array, "rows entries"]:

@@ -75,7 +75,7 @@ def _ranked(found: Comparison) -> list[Outcome]:
 def _verdict(found: Comparison) -> list[Block]:
     answer = found.recommendation
     facts = [Fact("Cost", duration(found.seconds), "of learning, measuring and estimating")]
-    if answer.confidence is not None:
+    if answer.confidence is not None and len(answer.tie) < len(answer.order):  # the best is among all, for sure
         of = "that one of those tied is best" if answer.tie else "that it is the best of these"
         facts.insert(0, Fact("Confidence", f"{answer.confidence:.0%}", of))
     data = found.source.dataset.returns

@@ -5,8 +5,8 @@ an action that the data took in a similar state is allowed, even if this state's
 
 Source: Ran, Li, Zhang, Li and Wang, "Policy Regularization with Dataset Constraint for Offline Reinforcement Learning",
 arXiv:2306.06569.
-Departures: 1. The nearest pair is found exactly by a matrix product over all rows, in place of a tree; that suits data of
-up to some tens of thousands of rows. 2. The squared error is averaged over the entries of an action, as our TD3+BC's.
+Departures: 1. The nearest pair is found by a matrix product over all rows, in place of a tree; of more than 16,384 rows
+each update searches so many, drawn anew, and those of its own batch. 2. The squared error is averaged over the entries of an action, as our TD3+BC's.
 """
 
 from collections.abc import Sequence
