@@ -7,7 +7,7 @@ PYTHON ?= python3
 PYTEST_ARGS ?=
 export PYTHON
 
-.PHONY: help run test contract wheel-test bench bench-losses parity lint format types imports examples docs oracles clean set-up
+.PHONY: help run test contract fuzz wheel-test bench bench-losses parity lint format types imports examples docs oracles clean set-up
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## *(.*)/  \1\t\2/' | expand -t 14
@@ -23,6 +23,12 @@ test: set-up  ## set up and run the tests
 
 contract: set-up  ## the contract of every recipe at full depth, of which the gate runs a tenth
 	@.venv/bin/python -m pytest -n 2 tests/contract -m "" $(PYTEST_ARGS)
+
+# How many damaged files a reader `make fuzz` tries.
+FUZZ ?= 10000
+
+fuzz: set-up  ## damaged datasets against every reader, drawn anew each time; FUZZ=1000 for fewer
+	@PILOTHOUSE_FUZZ=$(FUZZ) .venv/bin/python -m pytest -n 2 --hypothesis-profile=explore tests/data/test_reading_fuzz.py $(PYTEST_ARGS)
 
 wheel-test: set-up  ## install the built wheel into an empty environment and use it there
 	@.venv/bin/python -m pytest tests/test_packaging.py -m slow

@@ -70,6 +70,7 @@ def train(options: Namespace) -> Document:
         raise SettingError("No --steps. Say how long: environment steps online, gradient updates offline.")
     from pilothouse.algorithm.recipe import saying_what
     from pilothouse.catalogue.catalogue import load_recipe
+    from pilothouse.cli.datasets import columns_of
     from pilothouse.train import run
     from pilothouse.train.resolve import resolve
 
@@ -83,6 +84,7 @@ def train(options: Namespace) -> Document:
             world=chosen["world"],
             environments=chosen["envs"],
             stack=chosen["stack"],
+            columns=columns_of(options),
             continued=bound.recipe.takes is not None and bound.recipe.takes.source == "continued",
         )
     say = _say(options)

@@ -13,12 +13,12 @@ def inspect(options: Namespace, say: Say) -> dict[str, Any]:
     from pilothouse.cli.commands import _finite
     from pilothouse.core.spaces import to_json
     from pilothouse.data.diagnosis import diagnose
-    from pilothouse.data.minari_format import read_minari
+    from pilothouse.data.reading import read_dataset
     from pilothouse.data.references import read_references
     from pilothouse.report.dataset_report import dataset_text, write_dataset_report
 
-    dataset = read_minari(options.path)
-    reference = None if options.reference is None else read_minari(options.reference)
+    dataset = read_dataset(options.path, columns=columns_of(options))
+    reference = None if options.reference is None else read_dataset(options.reference, columns=columns_of(options))
     found = diagnose(dataset, references=read_references(options.path), reference_data=reference)
     for line in dataset_text(dataset, found):
         say(line)
@@ -45,3 +45,22 @@ def record_suite(options: Namespace, say: Say) -> dict[str, Any]:
     rows = suite.record_suite(options.out, size=size, sets=options.sets, train=options.train, tell=say)
     say(f"{len(rows)} sets in {Path(options.out).resolve()}")
     return {"out": options.out, "sets": rows}
+
+
+def convert(options: Namespace, say: Say) -> dict[str, Any]:
+    """Writes a dataset of any known format in the one that the name of `--out` says."""
+    from pilothouse.data.reading import read_dataset
+    from pilothouse.data.writing import write_dataset
+
+    dataset = read_dataset(options.path, columns=columns_of(options), images=options.images)
+    write_dataset(options.out, dataset)
+    say(f"{len(dataset)} transitions in {dataset.episodes} episodes: {options.out}")
+    counts = {"transitions": len(dataset), "episodes": dataset.episodes}
+    return {"out": options.out, **counts, "fingerprint": dataset.fingerprint}
+
+
+def columns_of(options: Namespace) -> dict[str, list[str]] | None:
+    """The column map that was typed, if any."""
+    from pilothouse.data.tables import parse_columns
+
+    return parse_columns(options.columns) if options.columns else None

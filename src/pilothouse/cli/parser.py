@@ -81,7 +81,10 @@ def _quickstart(commands: Any) -> None:
 def _train(commands: Any) -> None:
     command = _command(commands, "train", "learn a policy with a recipe")
     command.add_argument("recipe", metavar="RECIPE", nargs="?")
-    command.add_argument("--data", metavar="PATH", help="a Minari dataset: its folder, or an installed id")
+    command.add_argument(
+        "--data", metavar="PATH", help="a dataset: a file, a folder, or an id that Minari has installed"
+    )
+    _columns(command)
     _place(command)
     command.add_argument("--steps", type=int, help="per seed: environment steps online, gradient updates offline")
     command.add_argument(
@@ -142,6 +145,7 @@ def _data(commands: Any) -> None:
     inner = group.add_subparsers(dest="data_command", metavar="COMMAND", required=True, parser_class=Parser)
     inspect = _command(inner, "inspect", "say what is in a dataset")
     inspect.add_argument("path", metavar="PATH")
+    _columns(inspect)
     inspect.add_argument("--out", metavar="DIR", help="write a report page there (report.html)")
     inspect.add_argument("--reference", metavar="PATH", help="a dataset that has seen much, to count coverage against")
     suite = _command(inner, "record-suite", "record the offline suite: datasets of known origin to compare methods on")
@@ -149,6 +153,24 @@ def _data(commands: Any) -> None:
     suite.add_argument("--size", metavar="N", type=int, help="transitions a set (200000)")
     suite.add_argument("--sets", metavar="NAME", nargs="+", default=[], help="only these, or what begins so (hopper)")
     suite.add_argument("--train", action="store_true", help="train the agents anew, in place of those that are shipped")
+    convert = _command(inner, "convert", "write a dataset in another format")
+    convert.add_argument("path", metavar="PATH")
+    convert.add_argument(
+        "--out", metavar="PATH", required=True, help="NAME-vN for Minari, NAME.npz for OGBench's, NAME.hdf5 for D4RL's"
+    )
+    convert.add_argument("--images", action="store_true", help="with the images of a LeRobot folder")
+    _columns(convert)
+
+
+def _columns(command: Parser) -> None:
+    command.add_argument(
+        "--columns",
+        metavar="ROLE=NAME",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="which column of a table is what: obs=a,b action=c reward=r episode=e terminated=t",
+    )
 
 
 def _catalogue(commands: Any) -> None:
