@@ -8,12 +8,14 @@ from pilothouse.networks.actors import deterministic_actor
 from pilothouse.networks.critics import twin_critic
 
 
-def deterministic_parts(spec: Spec, width: int, depth: int) -> dict[str, Initialise | copy_of]:
-    """The parts `actor`, `actor/slow`, `critic` (twins) and `critic/slow`."""
+def deterministic_parts(
+    spec: Spec, width: int, depth: int, *, layer_norm: bool = False
+) -> dict[str, Initialise | copy_of]:
+    """The parts `actor`, `actor/slow`, `critic` (twins, with `layer_norm` if told) and `critic/slow`."""
     return {
         "actor": deterministic_actor(spec, width, depth),
         "actor/slow": copy_of("actor"),
-        "critic": twin_critic(spec, width, depth),
+        "critic": twin_critic(spec, width, depth, layer_norm=layer_norm),
         "critic/slow": copy_of("critic"),
     }
 

@@ -67,6 +67,15 @@ class EnsembleCritic(eqx.Module):
     def __call__(self, obs: PyTree, action: PyTree) -> Float[Array, " members"]:
         return self.stack(jnp.concatenate([self.encoder(obs), self.action_encoder(action)]))[:, 0]
 
+    def action_gradients(self, obs: PyTree, action: Float[Array, "*action"]) -> Float[Array, "members *action"]:
+        """The gradient of each member's value by a Box action: one backward pass a member, not one of all for each."""
+        features = self.encoder(obs)
+
+        def value(member: MLP, action: Array) -> Array:
+            return member(jnp.concatenate([features, self.action_encoder(action)]))[0]
+
+        return jax.vmap(jax.grad(value, argnums=1), in_axes=(0, None))(self.stack.members, action)
+
 
 class QNetwork(eqx.Module):
     """One observation -> the value of each of n Discrete actions."""
