@@ -32,6 +32,11 @@ def layers(prefix: str, *modules: nn.Module, gradient: bool = False) -> Arrays:
     return found
 
 
+def weights(prefix: str, module: nn.Module, gradient: bool = False) -> Arrays:
+    """Every weight (or gradient) of a module by torch's own name."""
+    return {f"{prefix}/{name}": array(each.grad if gradient else each) for name, each in module.named_parameters()}
+
+
 def unsettle(*modules: nn.Module, scale: float = 0.1) -> None:
     """Moves weights off their values, so that a slow copy differs from the live network."""
     with torch.no_grad():

@@ -15,15 +15,31 @@ import jax.numpy as jnp
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-from sizes import CLIP, DISCOUNT, DIVERGENCE, ENTROPY, EXPECTILE, NOISE, NOISE_CLIP, SHARPNESS, TETHER, VALUE
+from sizes import (
+    CLIP,
+    CONSERVATIVE,
+    DISCOUNT,
+    DIVERGENCE,
+    DRAWS,
+    ENTROPY,
+    EXPECTILE,
+    NOISE,
+    NOISE_CLIP,
+    SHARPNESS,
+    TEMPERATURE,
+    TETHER,
+    VALUE,
+)
 
 from pilothouse.core.batch import Batch
 from pilothouse.core.spaces import Box, Spec
 from pilothouse.networks.actors import actor_and_value, deterministic_actor, gaussian_actor, squashed_gaussian
 from pilothouse.networks.critics import state_value, twin_critic
 from pilothouse.networks.mlp import MLP
+from pilothouse.networks.sequence_actor import SequenceActor, sequence_actor
 from pilothouse.networks.transformer import Transformer, TransformerConfig, transformer
 from pilothouse.objectives.cloning import clone_by_advantage, td3_bc
+from pilothouse.objectives.conservative import conservative_td
 from pilothouse.objectives.expectile import value_expectile
 from pilothouse.objectives.group_advantages import (
     less_group_mean,
@@ -31,6 +47,8 @@ from pilothouse.objectives.group_advantages import (
     over_group_deviation,
 )
 from pilothouse.objectives.policy_gradient import deterministic_policy, entropy_towards, soft_policy
+from pilothouse.objectives.return_conditioned import ReturnScale, clone_sequences
+from pilothouse.objectives.sampled_actions import clone_by_drawn, softmax_weights, td_at_drawn
 from pilothouse.objectives.temporal_difference import q_on_value, soft_td, td3_td
 from pilothouse.objectives.terms import clipped, evaluate, negative_entropy, squared_value_error, terms
 from pilothouse.objectives.tokens import evaluate_tokens, k3_to_beside
@@ -54,6 +72,28 @@ CONVENTIONS = {
         "The peer sums its critic's and its value's loss before one backward pass; their gradients do not overlap.",
     ],
     "td3bc": ["None: the sum over critics of mean squared errors; the tether is a mean over rows and entries."],
+    "decision-transformer": [
+        "The peer's loss is a sum over an action's entries and a mean over padding too, ours is a mean over entries and over "
+        "what is no padding: its loss and gradients are divided by the one factor between the two.",
+        "The peer's keys have a bias, ours none: a softmax does not see it, and its gradient is 0 but for rounding.",
+        "The peer's layer normalisation adds 0.003 to the variance in its blocks, ours 1e-5 everywhere; compared with 1e-5. "
+        "Dropout is off on both sides.",
+    ],
+    "awac": [
+        "The peer's target counts the policy's entropy at temperature 1, the paper's does not: compared with that at 0.",
+        "The peer's next action is drawn from a squashed normal, ours from the plain one that clones: compared at the "
+        "peer's next action.",
+        "The peer sums its actor's loss over the batch, ours is the mean: its loss and gradient are divided by the rows.",
+        "The peer's log standard deviation is -6 + 6 sigmoid(p), ours the parameter itself clipped to [-6, 0]: its "
+        "gradient for p is divided by 6 sigmoid(p) (1 - sigmoid(p)).",
+    ],
+    "cql": [
+        "The peer's target takes the likeliest next action, ours draws one, as the authors' code does: compared at the "
+        "likeliest.",
+        "The peer adapts the weight of the gap by default; compared with it fixed, as ours is.",
+        "Compared in double precision: in single, the slopes of the gap nearly cancel in the last layer, and 4e-5 of what "
+        "is left there is rounding.",
+    ],
     "grpo": [
         "The peer's default loss type is dapo (a mean over all tokens); compared with its grpo (a mean over tokens, then "
         "over completions), which is what ours is.",
@@ -65,8 +105,12 @@ CONVENTIONS = {
 
 
 def compare(method: str, given: Arrays) -> Differences:
-    """By name of a loss or a gradient's leaf: the greatest difference over the greatest size of the peer's."""
-    return COMPARISONS[method](given)
+    """By name of a loss or a gradient's leaf: the greatest difference over the greatest size of the peer's.
+
+    In the precision of what the peer wrote.
+    """
+    with jax.enable_x64(given["loss/actor"].dtype == np.float64 if "loss/actor" in given else False):
+        return COMPARISONS[method](given)
 
 
 def sac(given: Arrays) -> Differences:
@@ -120,6 +164,48 @@ def iql(given: Arrays) -> Differences:
     return _differences(losses, parts, given)
 
 
+def decision_transformer(given: Arrays) -> Differences:
+    def read(arrays: Arrays, prefix: str) -> SequenceActor:
+        obs, action = arrays["batch/obs"].shape[-1], arrays["batch/action"].shape[-1]
+        longest, width = arrays["weights/actor/_position_encoding._embed.weight"].shape
+        spec, sizes = (
+            Spec(Box((obs,)), Box((action,), -1.0, 1.0)),
+            (int(arrays[f"config/{n}"]) for n in ("layers", "heads")),
+        )
+        return _sequence_actor(sequence_actor(spec, width, *sizes, longest)(jax.random.key(0)), arrays, prefix)
+
+    scaled = {k: v / given["factor"] if k.startswith(("loss/", "gradient/")) else v for k, v in given.items()}
+    parts = {"actor": read(given, "weights/actor"), "returns": ReturnScale(*map(jnp.asarray, (0.0, 1.0, 0.0)))}
+    batch = Batch(**{n.removeprefix("batch/"): jnp.asarray(x) for n, x in given.items() if n.startswith("batch/")})
+    return _differences({"actor": (clone_sequences(0.0), "actor")}, parts, scaled, batch, read)
+
+
+def awac(given: Arrays) -> Differences:
+    spec, width = _sizes(given)
+    rows = np.float32(len(given["batch/reward"]))
+    given = {k: v / rows if k.startswith(("gradient/actor/", "loss/actor")) else v for k, v in given.items()}
+    given["gradient/actor/actor/log_std"] = given["gradient/actor/actor/log_std"] / given["factor/actor/log_std"]
+    parts = {
+        "actor": _filled(gaussian_actor(spec, width, 2, bounds=(-6.0, 0.0)), given, "weights/actor"),
+        "critic": _filled(twin_critic(spec, width, 2), given, "weights/critic"),
+        "critic/slow": _filled(twin_critic(spec, width, 2), given, "weights/critic/slow"),
+    }
+    actor = clone_by_drawn(softmax_weights(TEMPERATURE), DRAWS)
+    return _differences({"critic": (td_at_drawn(), "critic"), "actor": (actor, "actor")}, parts, given)
+
+
+def cql(given: Arrays) -> Differences:
+    spec, width = _sizes(given)
+    parts = {
+        "actor": _filled(squashed_gaussian(spec, width, 2), given, "weights/actor"),
+        "critic": _filled(twin_critic(spec, width, 2), given, "weights/critic"),
+        "critic/slow": _filled(twin_critic(spec, width, 2), given, "weights/critic/slow"),
+        "log_alpha": jnp.asarray(given["weights/log_alpha"][0]),
+    }
+    losses = {"critic": (conservative_td(CONSERVATIVE, DRAWS), "critic"), "actor": (soft_policy, "actor")}
+    return _differences(losses, parts, given)
+
+
 def ppo(given: Arrays) -> Differences:
     spec, width = _sizes(given, "weights/agent/policy/0/bias")
     parts = {"agent": _filled(actor_and_value(spec, width, 2), given, "weights/agent")}
@@ -156,6 +242,9 @@ COMPARISONS: dict[str, Callable[[Arrays], Differences]] = {
     "ppo": ppo,
     "iql": iql,
     "td3bc": td3bc,
+    "decision-transformer": decision_transformer,
+    "awac": awac,
+    "cql": cql,
     "grpo": grpo,
 }
 
@@ -183,7 +272,7 @@ def _differences(
     rows = _transitions(given) if batch is None else batch
     found: Differences = {}
     for name, (objective, part) in losses.items():
-        with _drawing(given.get(f"draw/{name}")):
+        with _drawing(_draws(given, name), given.get(f"uniform/{name}")):
             value, gradient = _loss_and_gradient(objective, parts, part, rows)
         found[f"{name}: loss"] = _relative(value, given[f"loss/{name}"])
         where = f"gradient/{name}/{part}"
@@ -206,21 +295,34 @@ def _relative(ours: Any, theirs: Any) -> float:
     return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
 
 
-@contextmanager
-def _drawing(noise: np.ndarray | None) -> Iterator[None]:
-    """The peer's normal draws in place of ours: the two generators are not the same."""
-    normal = jax.random.normal
+def _draws(given: Arrays, name: str) -> list[np.ndarray]:
+    """The peer's normal draws of one objective, in the order that ours asks for them."""
+    if f"draw/{name}" in given:
+        return [given[f"draw/{name}"]]
+    return [given[key] for key in sorted(key for key in given if key.startswith(f"draw/{name}/"))]
 
-    def given_noise(key: Any, shape: tuple[int, ...] = (), dtype: Any = jnp.float32) -> Any:
+
+@contextmanager
+def _drawing(normals: list[np.ndarray], uniform: np.ndarray | None = None) -> Iterator[None]:
+    """The peer's draws in place of ours: the two generators are not the same."""
+    ours, left = (jax.random.normal, jax.random.uniform), list(normals)
+
+    def given(noise: np.ndarray | None, shape: tuple[int, ...], dtype: Any) -> Any:
         if noise is None or noise.shape != tuple(shape):
             raise RuntimeError(f"A draw of shape {shape}, and the peer's was {None if noise is None else noise.shape}.")
         return jnp.asarray(noise, dtype)
 
-    jax.random.normal = given_noise
+    def normal(key: Any, shape: tuple[int, ...] = (), dtype: Any = jnp.float32) -> Any:
+        return given(left.pop(0) if left else None, shape, dtype)
+
+    def flat(key: Any, shape: tuple[int, ...] = (), dtype: Any = jnp.float32, *_: Any, **__: Any) -> Any:
+        return given(uniform, shape, dtype)
+
+    jax.random.normal, jax.random.uniform = normal, flat
     try:
         yield
     finally:
-        jax.random.normal = normal
+        jax.random.normal, jax.random.uniform = ours
 
 
 def _filled(initialise: Callable[[Any], Any], given: Arrays, prefix: str) -> Any:
@@ -258,6 +360,42 @@ def _holding(network: MLP, layers: list[tuple[np.ndarray, np.ndarray]]) -> MLP:
         network = eqx.tree_at(
             lambda n, i=index: (n.layers[i].weight, n.layers[i].bias), network, (jnp.asarray(weight), jnp.asarray(bias))
         )
+    return network
+
+
+def _sequence_actor(network: SequenceActor, given: Arrays, prefix: str) -> SequenceActor:
+    """Our sequence actor holding the arrays of a decision transformer of d3rlpy's under `prefix`."""
+
+    def linear(name: str) -> tuple[Any, Any]:
+        return jnp.asarray(given[f"{prefix}/{name}.weight"]).T, jnp.asarray(given[f"{prefix}/{name}.bias"])
+
+    def norm(name: str) -> tuple[Any, Any]:
+        return jnp.asarray(given[f"{prefix}/{name}.weight"]), jnp.asarray(given[f"{prefix}/{name}.bias"])
+
+    def dense(part: Any) -> tuple[Any, Any]:
+        return part.weight, part.bias
+
+    def scale(part: Any) -> tuple[Any, Any]:
+        return part.scale, part.shift
+
+    def put(where: Callable[[Any], Any], value: Any) -> None:
+        nonlocal network
+        network = eqx.tree_at(where, network, value)
+
+    put(lambda n: n.embed_step, jnp.asarray(given[f"{prefix}/_position_encoding._embed.weight"]))
+    names = {"embed_return": "_rtg_embed", "embed_obs": "_encoder._layers.0", "embed_action": "_action_embed"}
+    for ours, theirs in {**names, "head": "_output"}.items():
+        put(lambda n, ours=ours: dense(getattr(n, ours)), linear(theirs))
+    for ours, theirs in {"embed_norm": "_embed_ln", "final_norm": "_gpt2._layer_norm"}.items():
+        put(lambda n, ours=ours: scale(getattr(n, ours)), norm(theirs))
+    inner = {"query": "_attention._q", "value": "_attention._v", "output": "_attention._proj"}
+    for i in range(len(network.blocks)):
+        block = f"_gpt2._transformer.{i}"
+        for ours, theirs in {**inner, "widen": "_mlp._l1", "narrow": "_mlp._l2"}.items():
+            put(lambda n, i=i, ours=ours: dense(getattr(n.blocks[i], ours)), linear(f"{block}.{theirs}"))
+        put(lambda n, i=i: n.blocks[i].key, linear(f"{block}._attention._k")[0])
+        for ours, theirs in {"before_attention": "_layer_norm1", "before_dense": "_layer_norm2"}.items():
+            put(lambda n, i=i, ours=ours: scale(getattr(n.blocks[i], ours)), norm(f"{block}.{theirs}"))
     return network
 
 

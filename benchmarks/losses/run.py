@@ -30,6 +30,9 @@ PEERS = {
     "ppo": ("sb3", "Stable-Baselines3", "stable-baselines3"),
     "iql": ("d3rlpy", "d3rlpy", "d3rlpy"),
     "td3bc": ("d3rlpy", "d3rlpy", "d3rlpy"),
+    "decision-transformer": ("d3rlpy", "d3rlpy", "d3rlpy"),
+    "awac": ("d3rlpy", "d3rlpy", "d3rlpy"),
+    "cql": ("d3rlpy", "d3rlpy", "d3rlpy"),
     "grpo": ("trl", "TRL", "trl"),
 }
 BOUND = 1e-5

@@ -9,6 +9,9 @@ EXPECTILE, SHARPNESS = 0.7, 3.0
 NOISE, NOISE_CLIP, TETHER = 0.2, 0.5, 2.5
 CLIP, VALUE, ENTROPY = 0.2, 0.5, 0.01
 DIVERGENCE = 0.04
+TEMPERATURE, DRAWS = 0.5, 3
+CONSERVATIVE = 5.0
+STRETCH, LONGEST, HEADS = 5, 20, 2
 
 
 @dataclass(frozen=True)
@@ -57,4 +60,21 @@ def rollout_batch(size: Size, seed: int = 0) -> dict[str, np.ndarray]:
         "advantage": (2 + 3 * draw.standard_normal(size.batch)).astype(np.float32),
         "return_": draw.standard_normal(size.batch).astype(np.float32),
         "log_prob_shift": (0.3 * draw.standard_normal(size.batch)).astype(np.float32),
+    }
+
+
+def stretch_batch(size: Size, seed: int = 0) -> dict[str, np.ndarray]:
+    """At most 64 stretches of episodes, `(rows, STRETCH, …)`; half are padded in front by one step, at different places."""
+    draw, rows = np.random.default_rng(seed), min(size.batch, 64)
+    shape = (rows, STRETCH)
+    valid = np.ones(shape, bool)
+    valid[: rows // 2, 0] = False
+    step = draw.integers(0, LONGEST - STRETCH, rows)[:, None] + np.arange(STRETCH)
+    return {
+        "obs": draw.standard_normal((*shape, size.obs)).astype(np.float32),
+        "action": draw.uniform(-0.95, 0.95, (*shape, size.act)).astype(np.float32),
+        "return_to_go": draw.standard_normal(shape).astype(np.float32),
+        "reward": np.zeros(shape, np.float32),
+        "step": np.where(valid, step, 0).astype(np.int32),
+        "valid": valid,
     }

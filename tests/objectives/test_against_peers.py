@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BOUND = 1e-5
-METHODS = ("sac", "td3", "ppo", "iql", "td3bc", "grpo")
+METHODS = ("sac", "td3", "ppo", "iql", "td3bc", "awac", "cql", "decision-transformer", "grpo")
 
 
 def load():
