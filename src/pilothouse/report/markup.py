@@ -16,7 +16,7 @@ Number = float | int | np.number
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 """Control characters, which XML forbids, and the marks that turn the direction of the text around them."""
 
-_EMPTY = frozenset({"meta", "link", "br", "col", "hr", "img", "source", "wbr"})
+_EMPTY = frozenset({"meta", "link", "br", "col", "hr", "img", "input", "source", "wbr"})
 _DRAWN = frozenset({"rect", "line", "path", "circle", "polyline", "polygon"})
 
 
