@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pilothouse.core.batch import Batch
 from pilothouse.core.keys import named
 from pilothouse.core.spaces import Box, Spec
-from pilothouse.data.batches import Both, Mixed, Pooled, Sweep, Uniform, Whole, symmetric
+from pilothouse.data.batches import Both, Mixed, Pooled, Sweep, Uniform, Whole, half_and_half
 from pilothouse.data.stores import Ring, ring
 
 SPEC = Spec(Box((1,)), Box((1,), -1.0, 1.0))
@@ -156,7 +156,7 @@ def two_stores(rows: int, old: int = 6) -> dict[str, Any]:
 @FEW
 @given(st.integers(1, 16), st.integers(2, 9), st.integers(0, 99))
 def test_a_mixed_batch_has_exact_shares_and_no_row_that_was_never_written(rows: int, batch: int, seed: int) -> None:
-    parts, sampler = two_stores(rows), symmetric("data", "replay", batch, 0.5)
+    parts, sampler = two_stores(rows), half_and_half("data", "replay", batch, 0.5)
     key = jax.random.key(seed)
     tickets = sampler.plan(parts, key, 3)
     for number in range(3):

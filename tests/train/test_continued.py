@@ -16,7 +16,7 @@ from pilothouse.algorithm.stages import for_updates
 from pilothouse.algorithm.steps import Algorithm, Collect, Fit, Objective, Rule, Stage, copy_of
 from pilothouse.core.errors import SettingError, SpaceError
 from pilothouse.core.spaces import Spec
-from pilothouse.data.batches import Uniform, symmetric
+from pilothouse.data.batches import Uniform, half_and_half
 from pilothouse.data.stores import ring
 from pilothouse.evaluate import arms
 from pilothouse.evaluate.arms import mean_of_curve
@@ -54,7 +54,7 @@ def clone_and_go(
         objectives = (Objective(td3_td(), ("critic",)), Objective(td3_bc(1.0), ("actor",)))
         return Fit(objectives, rows, after=slow)
 
-    old, both = Uniform("data", batch, 0.9), symmetric("data", "replay", batch, 0.9)
+    old, both = Uniform("data", batch, 0.9), half_and_half("data", "replay", batch, 0.9)
     return Algorithm(
         parts={
             "actor": deterministic_actor(spec, width, 1),

@@ -143,7 +143,7 @@ class Mixed:
         return jax.tree.map(lambda *x: jnp.concatenate(x), *_alike(taken)), changes
 
 
-def symmetric(data: str, replay: str, batch: int, discount: float | None = None) -> Mixed:
+def half_and_half(data: str, replay: str, batch: int, discount: float | None = None) -> Mixed:
     """Half of each batch from `data`, half (and the odd row) from `replay`."""
     return Mixed((Uniform(data, batch // 2, discount), Uniform(replay, batch - batch // 2, discount)))
 

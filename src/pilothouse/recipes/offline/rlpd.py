@@ -7,6 +7,7 @@ Source: Ball, Smith, Kostrikov and Levine, "Efficient Online Reinforcement Learn
 arXiv:2302.02948. Departures: 1. In the update that moves both, the actor sees the critics from just before it. 2. Each of
 the updates between two environment steps draws a batch of its own, as in the paper's algorithm; the authors' code cuts
 one large batch. 3. `entropy` says whether the target counts the policy's entropy, which the paper chooses by task.
+Without `layer_norm` and `symmetric`, and with two members, it is the usual learner with the data put into its replay.
 """
 
 import optax
@@ -16,7 +17,7 @@ from pilothouse.algorithm.settings import Count, Fraction, Positive
 from pilothouse.algorithm.soft_actor_critic import critics_then_actor, soft_objectives, soft_parts
 from pilothouse.algorithm.steps import Algorithm, Collect, Stage
 from pilothouse.core.spaces import Spec
-from pilothouse.data.batches import symmetric
+from pilothouse.data.batches import Pooled, half_and_half
 from pilothouse.data.stores import ring
 from pilothouse.policies.policy import mode_of, sampled, uniform_over
 
@@ -35,14 +36,17 @@ def rlpd(
     subset: Count = 2,
     updates: Count = 20,
     entropy: bool = True,
+    layer_norm: bool = True,
+    symmetric: bool = True,
     warmup: Count = 1_000,
     capacity: Count = 1_000_000,
 ) -> Algorithm:
     critic, *actors = soft_objectives(spec, subset, entropy=entropy)
-    rows = symmetric("data", "replay", batch, discount)
+    pooled = Pooled(("data", "replay"), batch, discount)
+    rows = half_and_half("data", "replay", batch, discount) if symmetric else pooled
     fits = critics_then_actor((critic,), tuple(actors), rows, rate, updates)
     return Algorithm(
-        parts={**soft_parts(spec, width, depth, members), "replay": ring(spec, capacity)},
+        parts={**soft_parts(spec, width, depth, members, layer_norm=layer_norm), "replay": ring(spec, capacity)},
         stages=(
             Stage((Collect("replay", 1, uniform_over(spec.action)),), cycles=warmup),
             Stage((Collect("replay", 1, sampled("actor")), *fits)),
