@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.data.diagnosis import diagnose
 from pilothouse.report import write_quickstart_report, write_run_report
+from pilothouse.report.dataset_report import write_dataset_report
 
 pytestmark = pytest.mark.browser
 
@@ -30,11 +32,12 @@ def browser() -> Generator:
 
 @pytest.fixture(scope="module")
 def reports(samples, tmp_path_factory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("reports")
+    folder, faulty = tmp_path_factory.mktemp("reports"), samples.faulty_dataset()
     return {
         "quickstart": write_quickstart_report(folder / "quickstart.html", samples.quickstart_data(frames=40)),
         "hopeless": write_quickstart_report(folder / "hopeless.html", samples.hopeless_data()),
         "run": write_run_report(samples.write_run(folder / "run")),
+        "dataset": write_dataset_report(folder / "dataset.html", faulty, diagnose(faulty), source="./recordings"),
     }
 
 
@@ -63,7 +66,7 @@ def visit(browser, reports) -> Generator:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", ["quickstart", "hopeless", "run"])
+@pytest.mark.parametrize("name", ["quickstart", "hopeless", "run", "dataset"])
 def test_nothing_sticks_out_and_every_chart_is_seen(visit, name, width):
     page = visit(name, width)
     wide, room = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
@@ -89,7 +92,7 @@ TEXT_BOXES = """() => [...document.querySelectorAll("svg.chart")].filter((s) => 
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("name", ["quickstart", "hopeless", "run"])
+@pytest.mark.parametrize("name", ["quickstart", "hopeless", "run", "dataset"])
 def test_no_text_in_a_chart_is_cut_off(visit, name, width):
     for text, *gaps in visit(name, width).evaluate(TEXT_BOXES):
         assert min(gaps) > -12, (text, gaps)  # half a tick label may stand out of its picture, within the page's margin

@@ -48,6 +48,13 @@ def test_one_normal_cloud_is_low_and_two_separated_actions_are_high(entries):
     assert behaviour(made(one)).multimodality < 0.05
 
 
+def test_entries_that_are_split_each_by_itself_are_found_and_even_spreads_are_not_split():
+    generator = np.random.default_rng(6)
+    corners = generator.choice([-1.0, 1.0], size=(4_000, 3)) + 0.1 * generator.normal(size=(4_000, 3))
+    assert behaviour(made(corners)).multimodality > 0.95
+    assert behaviour(made(generator.uniform(-1, 1, (4_000, 8)))).multimodality < 0.1
+
+
 def test_an_action_that_the_situation_settles_is_not_random_and_has_one_mode():
     obs = np.random.default_rng(2).uniform(-1, 1, (4_000, 2))
     settled = behaviour(made(3.0 * obs + 1.0, obs=obs))

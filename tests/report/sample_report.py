@@ -6,6 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pilothouse.core.spaces import Box, Spec
+from pilothouse.data.dataset import Dataset
+from pilothouse.data.episodes import dataset_from_transitions
 from pilothouse.report import (
     DatasetQuality,
     Estimate,
@@ -163,3 +166,22 @@ def write_run(folder: Path, *, seeds: int = 5, lines: int = 60) -> Path:
             rows.append(json.dumps(row))
     (folder / "metrics.jsonl").write_text("\n".join(rows) + "\n")
     return folder
+
+
+def faulty_dataset(episodes: int = 60) -> Dataset:
+    """Walks with much that is wrong: gaps, repeated episodes, actions out of bounds, an entry that never changes."""
+    rng = np.random.default_rng(4)
+    lengths = rng.integers(20, 90, episodes)
+    rows = int(lengths.sum())
+    obs = np.cumsum(rng.normal(size=(rows, 11)), axis=0) * 0.1
+    obs[:, 7] = 1.0
+    after = np.roll(obs, -1, axis=0)
+    after[::50] += 0.5
+    ids = np.repeat(np.arange(episodes), lengths)
+    action = rng.choice([-0.9, 0.9], size=(rows, 3)) + rng.normal(0, 0.08, (rows, 3))
+    fields = {"obs": obs, "next_obs": after, "action": action, "reward": (rng.uniform(size=rows) > 0.97) * 1.0}
+    ends = np.append(ids[1:] != ids[:-1], True)
+    marks = {"terminated": ends & (ids % 3 == 0), "truncated": ends & (ids % 3 != 0), "episode_id": ids}
+    spec = Spec(Box((11,)), Box((3,), -1.0, 1.0))
+    data = dataset_from_transitions({**fields, **marks}, spec, name="warehouse-floor-nightly-recordings-v3")
+    return data.select([*range(episodes), 0, 1, 2])

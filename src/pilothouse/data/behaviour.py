@@ -3,11 +3,11 @@
 Measured without training, among neighbours. Some rows are drawn as anchors; to each belong the `NEIGHBOURS` rows whose
 observations lie nearest (Euclidean, every entry divided by its standard deviation), and their actions are compared:
 
-- **multimodality**: real actions are divided by their standard deviation over the data and projected on the direction
-  in which the neighbours differ most; the best cut of that line into two groups, of at least a tenth of them each,
-  explains a share of the variance. That share is rescaled to 0 for one normal cloud of as many numbers (found by
-  simulation) and 1 for two points, and clipped. An anchor counts as having two modes from 0.5 on, which is about 4.4
-  standard deviations between two equal groups. For choices an anchor has two modes where the second most frequent
+- **multimodality**: real actions are divided by their standard deviation over the data and looked at along each entry,
+  and along the direction in which the neighbours differ most; the best cut of such a line into two groups, of at least
+  a tenth of them each, explains a share of the variance. That share is rescaled to 0 for as many numbers
+  spread evenly (found by simulation; one normal cloud lies below) and 1 for two points. An anchor counts as having two
+  modes where the largest of these scores is 0.5 or more, which is about 5.4 standard deviations between two equal groups. For choices an anchor has two modes where the second most frequent
   choice is taken at least a third as often as the first, among neighbours that agree in at least 80% on these two.
 - **randomness**: the variance of the actions within a neighbourhood over that in the whole data, 0 where the situation
   settles the action and 1 where it says nothing. For choices: entropies in place of variances.
@@ -97,15 +97,18 @@ def _of_numbers(action: Float[np.ndarray, "row act"], nearest: Int[np.ndarray, "
     around = around - around.mean(axis=1, keepdims=True)
     within = (around**2).sum(axis=(1, 2)) / (around.shape[1] - 1)
     randomness = np.clip(within / max(float((std > 1e-8).sum()), 1.0), 0.0, 1.0)
-    one = _cut_share(np.random.default_rng(0).normal(size=(512, *around.shape[1:]))).mean()
-    score = (_cut_share(around) - one) / (1 - one)
-    return score >= MODES, randomness.mean()
+    even = _cut_shares(np.random.default_rng(0).uniform(-1, 1, (512, *around.shape[1:]))).mean(axis=0)
+    even[0] = even[1:].mean()  # so that a mixture of entries is held to what one entry is
+    scores = (_cut_shares(around) - even) / (1 - even)
+    return scores.max(axis=1) >= MODES, randomness.mean()
 
 
-def _cut_share(around: Float[np.ndarray, "anchor k act"]) -> Float[np.ndarray, " anchor"]:
+def _cut_shares(around: Float[np.ndarray, "anchor k act"]) -> Float[np.ndarray, "anchor line"]:
+    """Along the direction of greatest variance, and along each entry."""
     covariance = np.einsum("nki,nkj->nij", around, around)
-    along = np.linalg.eigh(covariance)[1][:, :, -1]
-    return two_group_share(np.einsum("nki,ni->nk", around, along))
+    along = np.linalg.eigh(covariance)[1][:, :, -1:]
+    lines = np.concatenate([np.einsum("nki,nij->nkj", around, along), around], axis=2)
+    return two_group_share(np.swapaxes(lines, 1, 2))
 
 
 def _of_choices(action: Int[np.ndarray, "row act"], nearest: Int[np.ndarray, "anchor k"]) -> tuple:

@@ -360,7 +360,7 @@ def _soundness(found: Diagnosis) -> list[Finding]:
         )
         if repeated.transitions
         else Finding("duplicates", "sound", "No transition occurs twice."),
-        Finding("constant", "note", f"{_count(len(odd), 'entry', 'entries')} never change: {listed}.")
+        Finding("constant", "note", f"{_count(len(odd), 'entry never changes', 'entries never change')}: {listed}.")
         if odd
         else Finding("constant", "sound", "Every entry of observations and actions changes."),
     ]

@@ -261,8 +261,8 @@ def _method(found: Diagnosis, dataset: Dataset) -> list[Block]:
         looked,
         f"Like situations are the {neighbours.NEIGHBOURS} nearest of at most {neighbours.POOL:,} rows by standardised "
         f"observation, around {neighbours.ANCHORS} rows drawn at random.",
-        "Two ways to act: along the direction in which the actions of neighbours differ most, the best cut into two "
-        "groups explains far more than it would of one normal cloud (score 0.5 of 1, some 4.4 standard deviations).",
+        "Two ways to act: along an entry, or the direction in which the actions of neighbours differ most, the best cut "
+        "into two groups explains far more than it would of an even spread: some 5.4 standard deviations between them.",
         "Coverage counts distinct cells of observation and action, 100 a number; trajectory quality is where the mean "
         "return lies between two references (Schweighofer et al., arXiv:2111.04714).",
         "Duplicates are transitions that agree in every bit.",
