@@ -16,6 +16,12 @@ GRIDS: Mapping[str, Grid] = {
     "prdc": {"alpha": (2.5, 10.0, 40.0)},
     "iql": {"expectile": (0.7, 0.9), "sharpness": (3.0, 10.0)},
     "idql": {"expectile": (0.7, 0.8, 0.9)},
+    "percent-bc": {"share": (0.05, 0.1, 0.25)},
+    "awac": {"temperature": (0.3, 1.0, 3.0)},
+    "crr": {"temperature": (0.3, 1.0, 3.0)},
+    "cql": {"weight": (0.5, 5.0, 10.0)},
+    "rebrac": {"actor_penalty": (0.001, 0.01, 0.1), "critic_penalty": (0.0, 0.01)},
+    "edac": {"diversity": (0.0, 1.0, 5.0)},
 }
 """The strength of each method's hold on the data, around its papers' values."""
 OTHERWISE: Grid = {"lr": (1e-4, 3e-4, 1e-3)}
