@@ -147,7 +147,7 @@ def _joined(action: Any) -> np.ndarray:
 
 def _scaling(folder: Path) -> Scaling:
     given = read_json(folder / "manifest.json", "policy manifest")["scaling"]
-    return Scaling(given["mean"], given["std"])
+    return Scaling(*(None if given[name] is None else tuple(given[name]) for name in ("mean", "std")))
 
 
 def _flat(space: Any, seen: list[Any]) -> tuple[np.ndarray, list[str]]:

@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pilothouse.core.errors import DataError
-from pilothouse.report.charts import NARROW, WIDE, Group, histogram
-from pilothouse.report.markup import Markup, element
-from pilothouse.report.numerals import UNKNOWN, count, number
+from pilothouse.report.markup import element
+from pilothouse.report.numerals import UNKNOWN, count
 from pilothouse.report.view import layout
 
 
@@ -57,29 +55,13 @@ def _whole(value: Any) -> str:
 
 
 def dataset_page(name: str, path: Path, folder: str) -> str:
-    """What is in one dataset. Raises `DataError` where it cannot be read."""
-    from pilothouse.data.minari_format import read_minari
+    """What is in one dataset, as `pilothouse data inspect` says it. Raises `DataError` where it cannot be read."""
+    from pilothouse.data.diagnosis import diagnose
+    from pilothouse.data.reading import read_dataset
+    from pilothouse.report.dataset_report import dataset_page as report
 
-    dataset = read_minari(path)
-    if not len(dataset):
-        raise DataError(f"{name} holds no transitions.")
-    summary = dataset.summary()
-    rows = [[key.replace("_", " "), number(value)] for key, value in summary.items()]
-    spaces = [["observations", str(dataset.spec.obs)], ["actions", str(dataset.spec.action)]]
-    group = [Group(name, dataset.returns)]
-    draw = (
-        element(
-            "div",
-            histogram(group, x_label="return of an episode", describe="Returns of the episodes", width=width),
-            class_=class_,
-        )
-        for width, class_ in ((WIDE, "wide"), (NARROW, "narrow"))
-    )
-    shown: list[Markup | None] = [
-        element("p", dataset.description, class_="lead") if dataset.description else None,
-        layout.section("Returns", element("figure", *draw)),
-        layout.section("In numbers", layout.table("Summary", ["Measure", "Value"], rows)),
-        layout.section("Spaces", layout.table("What is observed and done", ["Space", "As recorded"], spaces)),
-        layout.section("What to learn from it", element("pre", element("code", f"pilothouse data inspect {name}"))),
-    ]
-    return layout.page(name, *shown, active="/datasets", folder=folder)
+    dataset = read_dataset(path)
+    page = report(dataset, diagnose(dataset), source=name)
+    lead = element("p", page.lead, class_="lead") if page.lead else None
+    sections = (layout.section(part.title, *(block.html() for block in part.blocks)) for part in page.sections)
+    return layout.page(name, lead, *sections, active="/datasets", folder=folder)
