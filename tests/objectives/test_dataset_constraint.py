@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pilothouse.core.batch import Batch
 from pilothouse.core.keys import named
 from pilothouse.networks.distributions import Deterministic
-from pilothouse.objectives.dataset_constraint import nearest_action, td3_near_data
+from pilothouse.objectives.dataset_constraint import _first_least, nearest_action, td3_near_data
 
 OBS, ACTION = jnp.array([[0.0], [1.0]]), jnp.array([[0.5], [-0.5]])
 
@@ -19,6 +19,15 @@ def test_the_nearest_pair_by_hand() -> None:
     query = jnp.array([[0.0]]), jnp.array([[-0.4]])
     np.testing.assert_allclose(nearest_action(OBS, ACTION, *query, beta=2.0), [[0.5]])  # 0.81 < 4.01
     np.testing.assert_allclose(nearest_action(OBS, ACTION, *query, beta=0.5), [[-0.5]])  # 0.81 > 0.26
+
+
+def test_across_the_borders_of_blocks_it_is_the_first_of_the_nearest() -> None:
+    """300 rows are three blocks, the last one padded; equal distances go to the first row, as `argmin` has it."""
+    draw = np.random.default_rng(9)
+    data = np.round(draw.uniform(-1, 1, (300, 2)), 1).astype("f4")  # so coarse that many are equal
+    query = np.round(draw.uniform(-1, 1, (40, 2)), 1).astype("f4")
+    apart = ((query[:, None] - data) ** 2).sum(-1)
+    np.testing.assert_array_equal(_first_least(jnp.asarray(apart)), apart.argmin(1))
 
 
 @settings(deadline=None, max_examples=25)

@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from pilothouse.core.aliases import Aux, Loss, Parts, Scalar
 from pilothouse.core.batch import Batch
@@ -31,7 +31,17 @@ def nearest_action(
     data = jnp.concatenate([beta * data_obs, data_action], axis=1)
     query = jax.lax.stop_gradient(jnp.concatenate([beta * obs, action], axis=1))
     distance = jnp.square(data).sum(axis=1) - 2.0 * query @ data.T  # the query's own square is of no account
-    return data_action[jnp.argmin(distance, axis=1)]
+    return data_action[_first_least(distance)]
+
+
+def _first_least(distance: Float[Array, "batch rows"], block: int = 128) -> Int[Array, " batch"]:
+    """`argmin` along rows, in two rounds: on CPU the least of a block is found many times faster than its place."""
+    blocks = -(-distance.shape[1] // block)
+    padded = jnp.pad(distance, ((0, 0), (0, blocks * block - distance.shape[1])), constant_values=jnp.inf)
+    cut = padded.reshape(-1, blocks, block)
+    best = jnp.argmin(cut.min(axis=2), axis=1)
+    inner = jnp.take_along_axis(cut, best[:, None, None], axis=1)[:, 0]
+    return best * block + jnp.argmin(inner, axis=1)
 
 
 def td3_near_data(
