@@ -16,6 +16,7 @@ from pilothouse.core.aliases import Initialise
 from pilothouse.core.errors import SpaceError
 from pilothouse.core.keys import named
 from pilothouse.core.spaces import Box, Spec
+from pilothouse.networks.activations import mish
 from pilothouse.networks.encoders import Encoder
 from pilothouse.networks.mlp import MLP, LayerNorm, Linear
 
@@ -50,7 +51,7 @@ class ResidualBlock(eqx.Module):
         if key is not None and self.dropout > 0:
             kept = jax.random.bernoulli(key, 1 - self.dropout, x.shape)
             inner = jnp.where(kept, x / (1 - self.dropout), 0.0)
-        return x + self.narrow(jax.nn.mish(self.widen(self.norm(inner))))
+        return x + self.narrow(mish(self.widen(self.norm(inner))))
 
 
 class NoiseNetwork(eqx.Module):
@@ -75,7 +76,7 @@ class NoiseNetwork(eqx.Module):
     ):
         frequency_key, time_key, first_key, last_key, *block_keys = jax.random.split(key, 4 + blocks)
         self.frequencies = 0.2 * jax.random.normal(frequency_key, (embedding // 2,))
-        self.time = MLP(embedding, 128, 128, 1, jax.nn.mish, key=time_key)
+        self.time = MLP(embedding, 128, 128, 1, mish, key=time_key)
         self.first = Linear(outputs + features + 128, width, key=first_key)
         self.blocks = tuple(ResidualBlock(width, dropout, key=k) for k in block_keys)
         self.last = Linear(width, outputs, key=last_key)
@@ -92,7 +93,7 @@ class NoiseNetwork(eqx.Module):
         x = self.first(jnp.concatenate([noisy, features, time]))
         for position, block in enumerate(self.blocks):
             x = block(x, None if key is None else jax.random.fold_in(key, position))
-        return self.last(jax.nn.mish(x))
+        return self.last(mish(x))
 
 
 class DenoisingActor(eqx.Module):
