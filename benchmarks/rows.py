@@ -29,6 +29,8 @@ class Row:
     reach: float | None = None
     stretch: float | None = None
     seconds: float | None = None
+    rounds: int | None = None
+    """Where a unit takes minutes: how many rounds, in place of the usual number."""
 
 
 SAC = "SAC, HalfCheetah-v5, width 256×2, batch 256"
@@ -113,6 +115,17 @@ ROWS = (
     ),
     _seeds(64, 1.3),
     _seeds(256, 1.1),
+    Row(
+        "compare",
+        "`pilothouse compare` of 5 methods × 3 seeds × 10,000 updates, width 256, fitted Q of 10,000 a policy, 10 episodes",
+        "comparison",
+        "`python -c pass`",
+        Side("ours/compare.py"),
+        Side("ours/help.py", ("--bare",)),
+        count=1,
+        seconds=900.0,
+        rounds=1,
+    ),
     Row(
         "help",
         "`pilothouse --help`",

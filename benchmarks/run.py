@@ -106,7 +106,7 @@ def measure(rows: list[Row], rounds: int) -> int:
     broken = 0
     for row in rows:
         try:
-            result = compare(row, rounds)
+            result = compare(row, row.rounds or rounds)
         except (Broken, BrokenPipeError) as fault:
             print(f"{row.name}: not measured: {fault}", file=sys.stderr)
             broken += 1
