@@ -28,6 +28,8 @@ from pilothouse.train.sources import Source
 from pilothouse.train.storage import explain, read_json, write_json
 
 Tell = Callable[[str], None]
+LOOKS = 5
+"""How often a run's lock is tried before the folder counts as in use."""
 
 
 @dataclass
@@ -86,11 +88,16 @@ def lock(folder: Path) -> Any:
         file = open(folder / ".lock", "w")  # noqa: SIM115  (held until the run ends)
     except OSError as fault:
         raise explain(fault, folder) from fault
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise OutputError(f"{folder} is in use by another process. Wait for it, or choose another --out.") from None
+    for attempt in range(LOOKS):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError:
+            if attempt + 1 < LOOKS:
+                time.sleep(0.02)  # `pilothouse view` holds it for a moment to see whether the run goes on
+                continue
+            file.close()
+            raise OutputError(f"{folder} is in use by another process. Wait for it, or choose another --out.") from None
     return file
 
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from made_runs import make_run
 from pilothouse.core.errors import DataError, OutputError
 from pilothouse.report.view import folder as module
 from pilothouse.report.view.folder import Folder, summarise
+from pilothouse.train.run import lock
 
 
 def test_runs_reports_and_datasets_are_told_apart(tmp_path: Path) -> None:
@@ -91,3 +93,15 @@ def test_a_huge_folder_is_cut_and_says_so(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="There is no folder"):
         Folder(tmp_path / "nothing")
+
+
+def test_a_glance_at_the_lock_does_not_keep_a_run_from_beginning(tmp_path: Path) -> None:
+    (tmp_path / ".lock").touch()
+    with open(tmp_path / ".lock") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        threading.Timer(0.03, lambda: fcntl.flock(file, fcntl.LOCK_UN)).start()
+        lock(tmp_path).close()
+    with open(tmp_path / ".lock") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        with pytest.raises(OutputError, match="in use"):
+            lock(tmp_path)
