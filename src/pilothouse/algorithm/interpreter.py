@@ -37,6 +37,7 @@ from pilothouse.core.aliases import Aux, Parts
 from pilothouse.core.batch import Batch
 from pilothouse.core.errors import WiringError, nearest
 from pilothouse.core.keys import at, named
+from pilothouse.data.host_rows import check_draws, drawn_rows, larger
 from pilothouse.rollout.collect import Sums, act, begin, collect, collect_fresh, fresh_carries
 from pilothouse.worlds.world import World
 
@@ -670,6 +671,28 @@ def cycles(
     start = (jnp.zeros((), jnp.int32), changing, state.opt, clock, _blank(shapes))
     _, changing, opt, _, sums = jax.lax.while_loop(lambda carry: carry[0] < number, one, start)
     return State({name: {**still, **changing}[name] for name in state.parts}, opt), sums
+
+
+def planned_rows(context: Context) -> dict[str, list[Array]]:
+    """By the name of a fixed dataset, the numbers of the rows that the fits of this cycle draw from it.
+
+    They depend on keys and sizes alone. Raises `WiringError` where that is not so: fits inside a `Repeat`, samplers
+    whose tickets are no row numbers.
+    """
+    found: dict[str, list[Array]] = {}
+    for address, step in walk(context.algorithm.stages[context.stage].cycle):
+        if not isinstance(step, Fit) or not set(getattr(step.batches, "reads", ())) & set(context.fixed):
+            continue
+        if "." in address:
+            raise WiringError(
+                f"Fit {address} stands in a Repeat, and cannot draw from a dataset on disk. {larger('rows')}"
+            )
+        check_draws(step.batches, context.fixed)
+        key, before = context.step_key(address), context.before(address, ())
+        tickets = step.batches.plan(before.view({}, f"The sampler of fit {address}"), named(key, "plan"), step.times)
+        for name, numbers in drawn_rows(step.batches, tickets).items():
+            found.setdefault(name, []).extend(numbers)
+    return found
 
 
 def act_once(

@@ -17,6 +17,7 @@ from pilothouse.core.spaces import MASK, Box, DictSpace, Space, Spec, to_json, t
 
 STD_FLOOR = 1e-3
 """Smallest standard deviation that observations are divided by."""
+_AT_ONCE = 2**20
 _PER_ROW = ("obs", "action", "reward", "next_obs", "terminated", "truncated", "valid", "duration")
 
 
@@ -99,8 +100,8 @@ class Dataset:
             return Scaler(*pairs[""])
         return Scaler(*({name: pair[i] for name, pair in pairs.items()} for i in (0, 1)))
 
-    def rows(self) -> Batch:
-        """All transitions as the engine takes them: a fixed dataset, to be put on a device as it is.
+    def rows(self, at: Int[np.ndarray, " taken"] | None = None) -> Batch:
+        """All transitions, or those `at` these numbers, as the engine takes them: to be put on a device as they are.
 
         Real observations and rewards are float32, pixels uint8, choices int32. Bounded real actions are rescaled to
         [-1, 1] and clipped there, as simulators clip them; `summary` counts those outside.
@@ -108,16 +109,19 @@ class Dataset:
         **Returns:** a batch of NumPy arrays, each with leading axis `[row]`: `obs, action, reward, next_obs,
         terminated, truncated, valid, episode_id, duration`.
         """
+        taken = {name: getattr(self, name) for name in (*_PER_ROW, "episode_id")}
+        if at is not None:
+            taken = jax.tree.map(lambda x: x[at], taken)
         return Batch(
-            obs=_as_space(self.spec.obs, self.obs),
-            next_obs=_as_space(self.spec.obs, self.next_obs),
-            action=_as_space(self.spec.unit().action, _unit(self.spec.action, self.action)),
-            reward=self.reward.astype(np.float32),
-            terminated=self.terminated,
-            truncated=self.truncated,
-            valid=self.valid,
-            episode_id=self.episode_id.astype(np.int32),
-            duration=self.duration.astype(np.int32),
+            obs=_as_space(self.spec.obs, taken["obs"]),
+            next_obs=_as_space(self.spec.obs, taken["next_obs"]),
+            action=_as_space(self.spec.unit().action, _unit(self.spec.action, taken["action"])),
+            reward=taken["reward"].astype(np.float32),
+            terminated=taken["terminated"],
+            truncated=taken["truncated"],
+            valid=taken["valid"],
+            episode_id=taken["episode_id"].astype(np.int32),
+            duration=taken["duration"].astype(np.int32),
         )
 
     def summary(self) -> dict[str, float | int]:
@@ -173,8 +177,12 @@ def observations(space: Space, values: PyTree) -> Iterator[tuple[str, Space, np.
 def _moments(name: str, space: Space, array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if not isinstance(space, Box) or space.dtype != "float32" or name == MASK:
         return np.zeros((), np.float32), np.ones((), np.float32)
-    mean = array.mean(axis=0, dtype=np.float64)
-    std = array.std(axis=0, dtype=np.float64)
+    if len(array) <= _AT_ONCE:
+        mean, std = array.mean(axis=0, dtype=np.float64), array.std(axis=0, dtype=np.float64)
+    else:  # `std` would make a copy of all of it
+        pieces = [array[i : i + _AT_ONCE] for i in range(0, len(array), _AT_ONCE)]
+        mean = sum(piece.sum(axis=0, dtype=np.float64) for piece in pieces) / len(array)
+        std = np.sqrt(sum(((piece - mean) ** 2).sum(axis=0) for piece in pieces) / len(array))
     return np.asarray(mean, np.float32), np.maximum(np.asarray(std, np.float32), np.float32(STD_FLOOR))
 
 

@@ -1,5 +1,7 @@
 """Stores: parts that remember transitions. A ring keeps the newest; a fixed dataset is a plain `Batch` of rows."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -7,6 +9,7 @@ from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 
 from pilothouse.core.aliases import Initialise
 from pilothouse.core.batch import Batch
+from pilothouse.core.errors import WiringError
 from pilothouse.core.spaces import Spec
 
 
@@ -71,13 +74,36 @@ def ring(spec: Spec, capacity: int, *, keep: dict[str, PyTree] | None = None) ->
     return make
 
 
-def size_of(store: Ring | Batch) -> Int[Array, ""] | int:
+class Window(eqx.Module):
+    """Those rows of a larger dataset that the next updates draw: row `i` of it is row `index[i]` of the dataset.
+
+    `index` ascends, and may repeat its last number. `size` is the number of rows of the dataset.
+    """
+
+    rows: Batch
+    index: Int[Array, " window"]
+    size: int = eqx.field(static=True)
+
+    def __getattr__(self, field: str) -> Any:
+        if field.startswith("_"):
+            raise AttributeError(field)
+        raise WiringError(
+            f"{field!r} of all rows was asked for, of a dataset that is larger than the budget and stays on disk. Set "
+            "PILOTHOUSE_DATA_BUDGET (MiB) above its size to hold it in memory."
+        )
+
+
+def size_of(store: Ring | Batch | Window) -> Int[Array, ""] | int:
     """How many rows may be drawn from."""
+    if isinstance(store, Window):
+        return store.size
     return store.count if isinstance(store, Ring) else jax.tree.leaves(store)[0].shape[0]
 
 
-def gather(store: Ring | Batch, indices: Int[Array, " batch"]) -> Batch:
-    """The rows at these places."""
-    rows = store.rows if isinstance(store, Ring) else store
+def gather(store: Ring | Batch | Window, indices: Int[Array, " batch"]) -> Batch:
+    """The rows at these places. Those asked of a window must be in it."""
+    rows = store.rows if isinstance(store, Ring | Window) else store
+    if isinstance(store, Window):
+        indices = jnp.searchsorted(store.index, indices)
     # Indices come from a draw below the count: promising so spares XLA a clamp on every gather.
     return jax.tree.map(lambda x: x.at[indices].get(mode="promise_in_bounds"), rows)

@@ -25,6 +25,8 @@ from pilothouse.algorithm.steps import Algorithm, Collect, Repeat, Rule, Step
 from pilothouse.algorithm.wiring import no_such_part
 from pilothouse.core import trees
 from pilothouse.core.batch import Batch
+from pilothouse.core.errors import WiringError
+from pilothouse.data.host_rows import WINDOW_ROWS, HostRows, larger
 from pilothouse.train.dealing import Deal, divide_cpu
 from pilothouse.train.simulators import Simulators
 
@@ -109,6 +111,9 @@ class Machine:
         adopt: Mapping[str, PyTree] | None = None,
     ):
         self.build, self.lanes, self.fixed = build, lanes, dict(fixed or {})
+        self._on_disk = {name: rows for name, rows in self.fixed.items() if isinstance(rows, HostRows)}
+        self.fixed |= {name: rows.window(np.zeros(1, np.int64), 1) for name, rows in self._on_disk.items()}
+        self._unseen, self._cycles_a_window, self._window_of = dict(self.fixed), 1, (-1, 0, 0)
         self.worlds = dict(worlds or {})
         self.structure = build({name: values[0] for name, values in lanes.floats.items()})
         self._lane_structures: tuple[Algorithm, ...] = ()
@@ -127,7 +132,7 @@ class Machine:
         self._host_sums: dict[str, np.ndarray] = {}
         self._carried: tuple[str, ...] = ()
         self.state = self._initial_state(adopt)
-        self._deal = Deal.of(len(lanes), self.state, self.fixed)
+        self._deal = None if self._on_disk else Deal.of(len(lanes), self.state, self.fixed)
         self._dealt: tuple[Any, ...] | None = None
 
     # ------------------------------------------------------------------------------------------------ state and stages
@@ -272,6 +277,8 @@ class Machine:
         while self.done < end:
             stage = self.stage_of(self.done)
             if self.stage_is_host(stage):
+                if self._on_disk:
+                    raise WiringError(f"A stage with steps on the host asks for a dataset that {larger('rows')}")
                 several = self._cycles_until(end, self.done)
                 with self._bare():
                     for _ in range(several):
@@ -279,6 +286,7 @@ class Machine:
                 self.done += several
             else:
                 several = self._cycles_until(end, self.done)
+                several = self._look_ahead(stage, several) if self._on_disk else several
                 self._advance_traced(stage, several)
                 self.done += several
             new = self.stage_of(self.done)
@@ -307,6 +315,35 @@ class Machine:
         self.done = cycle
         for stage in range(1, self.stage_of(cycle) + 1):
             self._enter(stage)
+
+    def _look_ahead(self, stage: int, number: int) -> int:
+        """Fetch what the next cycles draw from datasets on disk, if it is not there; returns for how many of these it is."""
+        of_stage, first, last = self._window_of
+        if of_stage == stage and first <= self.done < last:
+            return min(number, last - self.done)
+        name = ("rows", stage)
+        if name not in self._programs:
+
+            def of_cycle(key: Any, floats: Any, fixed: Any, cycle: Any, total: Any) -> Any:
+                clock = self._traced_clock(stage, cycle, total)
+                return interpreter.planned_rows(Context(self.build(floats), stage, fixed, clock, key, {}))
+
+            def ahead(key: Any, floats: Any, fixed: Any, cycle: Any, total: Any) -> Any:
+                return jax.lax.map(lambda i: of_cycle(key, floats, fixed, cycle + i, total), jnp.arange(several))
+
+            lane = jax.tree.map(lambda x: x[0], (self.keys, self.floats))
+            drawn = jax.eval_shape(of_cycle, *lane, self._unseen, np.int32(0), self._total)
+            most = max((sum(x.size for x in numbers) for numbers in drawn.values()), default=1)
+            several = self._cycles_a_window = max(1, WINDOW_ROWS // (most * len(self.lanes)))
+            self._programs[name] = self._over_lanes(name, ahead, (0, 0, None, None, None))
+        now = (np.int32(self.done), self._total)
+        drawn = jax.device_get(self._programs[name](self.keys, self.floats, self._unseen, *now))
+        for data, numbers in drawn.items():
+            if data in self._on_disk:
+                flat = np.concatenate([np.ravel(x) for x in numbers])
+                self.fixed[data] = self._on_disk[data].window(flat, len(flat))
+        self._window_of = (stage, self.done, self.done + self._cycles_a_window)
+        return min(number, self._cycles_a_window)
 
     def _advance_traced(self, stage: int, number: int) -> None:
         name = ("loop", stage)

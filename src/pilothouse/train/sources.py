@@ -1,6 +1,6 @@
 """Where learning gets its experience, and where the result is measured: one face for data, worlds, simulators, text."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -12,6 +12,7 @@ from pilothouse.algorithm.interpreter import Source as TracedSource
 from pilothouse.algorithm.recipe import Source as SourceKind
 from pilothouse.core.errors import SpaceError
 from pilothouse.core.spaces import Spec, Tokens
+from pilothouse.data.host_rows import HostRows
 from pilothouse.rollout.episodes import tasks_for
 from pilothouse.train.simulators import Simulators
 from pilothouse.worlds.world import World
@@ -139,7 +140,10 @@ class SimulatorSource:
 
 @dataclass(frozen=True)
 class DataSource:
-    """A dataset, whole in memory; `evaluation` is where its policies are measured, if anywhere."""
+    """A dataset; `evaluation` is where its policies are measured, if anywhere.
+
+    Whole in memory, or on disk where its flat form is larger than the budget (`pilothouse.data.flat_cache.budget`).
+    """
 
     dataset: Any
     evaluation: WorldSource | SimulatorSource | None = None
@@ -165,11 +169,26 @@ class DataSource:
         return Scaling(tuple(float(x) for x in mean), tuple(float(x) for x in std))
 
     def fixed(self) -> Mapping[str, PyTree]:
-        rows, scaling = self.dataset.rows(), self.scaling
-        if scaling.mean is not None:
-            mean, std = np.asarray(scaling.mean, np.float32), np.asarray(scaling.std, np.float32)
-            rows = rows.replace(obs=(rows.obs - mean) / std, next_obs=(rows.next_obs - mean) / std)
-        return {"data": rows}
+        from pilothouse.data import flat_cache
+
+        if flat_cache.size_of(self.dataset) > flat_cache.budget():
+            return {"data": HostRows(self.name, len(self.dataset), self._rows(self.scaling))}
+        return self.in_memory()
+
+    def in_memory(self) -> Mapping[str, PyTree]:
+        """All rows, whatever their size."""
+        return {"data": self._rows(self.scaling)(None)}
+
+    def _rows(self, scaling: Scaling) -> Callable[[Any], Any]:
+        mean, std = (None if x is None else np.asarray(x, np.float32) for x in (scaling.mean, scaling.std))
+
+        def rows(at: Any) -> Any:
+            found = self.dataset.rows(at)
+            if mean is None:
+                return found
+            return found.replace(obs=(found.obs - mean) / std, next_obs=(found.next_obs - mean) / std)
+
+        return rows
 
     def worlds(self, lane_seeds: tuple[int, ...]) -> Mapping[str, Any]:
         return {}
@@ -184,12 +203,14 @@ class ContinuedSource:
     """A dataset, and the world where learning goes on and is measured.
 
     What is lived there is in the units of the data's rows: bounded actions in [-1, 1], observations standardised by the
-    mean and deviation of the *data*, which never move. So a batch may hold rows of both.
+    mean and deviation of the *data*, which never move. So a batch may hold rows of both. Policies are measured there
+    too, or in `measured`, where that is another (one in which nobody lends a hand).
     """
 
     dataset: Any
     place: WorldSource | SimulatorSource
     standardise: bool = True
+    measured: WorldSource | SimulatorSource | None = None
 
     kind: SourceKind = "continued"
 
@@ -211,7 +232,7 @@ class ContinuedSource:
         return self.offline.scaling
 
     def fixed(self) -> Mapping[str, PyTree]:
-        return self.offline.fixed()
+        return self.offline.in_memory()
 
     def worlds(self, lane_seeds: tuple[int, ...]) -> Mapping[str, Any]:
         from pilothouse.worlds.wrappers import standardised
