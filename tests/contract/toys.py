@@ -12,6 +12,7 @@ import numpy as np
 from pilothouse.algorithm.recipe import RECIPES, Bound, Recipe
 from pilothouse.algorithm.registry import load_recipe, places
 from pilothouse.core import trees
+from pilothouse.core.spaces import Discrete
 from pilothouse.data.episodes import dataset_from_transitions
 from pilothouse.data.preferences import preference_pairs
 from pilothouse.train.machine import Machine
@@ -22,7 +23,7 @@ from pilothouse.worlds.registry import world
 
 SMALL = {
     "width": 8, "depth": 1, "layers": 1, "batch": 8, "warmup": 4, "capacity": 64, "length": 8, "epochs": 1,
-    "minibatches": 1, "block": 1, "prompts": 2, "tries": 4, "pretraining": 20,
+    "minibatches": 1, "block": 1, "prompts": 2, "tries": 4, "pretraining": 20, "folds": 2,
     "offline": 4, "members": 2, "updates": 2, "rollouts": 4,
 }  # fmt: skip
 SIMULATORS = {"pendulum": "Pendulum-v1", "cartpole": "CartPole-v1"}
@@ -33,7 +34,7 @@ def data(name: str) -> DataSource:
     spec, draw = world(name).spec, np.random.default_rng(0)
     action = draw.uniform(-2, 2, (16, 1)).astype(np.float32) if name == "pendulum" else draw.integers(0, 2, 16)
     rows = {
-        "obs": draw.normal(size=(16, *spec.obs.shape)).astype(np.float32) / 10,  # type: ignore
+        "obs": _made_up(spec.obs, draw),
         "action": action,
         "reward": draw.normal(size=16).astype(np.float32),
         "terminated": np.arange(16) % 4 == 3,
@@ -41,6 +42,12 @@ def data(name: str) -> DataSource:
     }
     rows["next_obs"] = np.roll(rows["obs"], -1, axis=0)
     return DataSource(dataset_from_transitions(rows, spec, name="made"), WorldSource(name, world(name), 2))
+
+
+def _made_up(space: Any, draw: np.random.Generator) -> np.ndarray:
+    if isinstance(space, Discrete):
+        return draw.integers(0, space.n, 16).astype(np.int32)
+    return draw.normal(size=(16, *space.shape)).astype(np.float32) / 10
 
 
 def text() -> WorldSource:
@@ -65,7 +72,7 @@ def source_for(recipe: Recipe, *, simulated: bool = False) -> Source:
     assert takes is not None
     name = "pendulum" if "Box" in takes.action else "cartpole"
     if takes.source == "data":
-        return data(name)
+        return data(name if "Box" in takes.obs else "tabular")
     if takes.source == "continued":
         place = SimulatorSource(SIMULATORS[name], 2) if simulated else WorldSource(name, world(name), 2)
         return ContinuedSource(data(name).dataset, place)
