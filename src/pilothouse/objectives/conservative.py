@@ -1,6 +1,7 @@
 """Critics held down outside the data: actions that the data do not hold are worth less than those that they do."""
 
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -34,6 +35,7 @@ def conservative_td(
     weight: float | Array = 5.0,
     samples: int = 10,
     *,
+    floor: Callable[[Parts, Batch], Float[Array, " batch"]] | None = None,
     actor: str = "actor",
     critic: str = "critic",
     slow: str = "critic/slow",
@@ -41,10 +43,12 @@ def conservative_td(
     """CQL's critic loss: squared error to the lowest slow value of one drawn action, and `weight` times the gap.
 
     Values are pressed down at `samples` actions each of a uniform draw, of the actor here, and of the actor in the next
-    state; all values of an update are one pass. No entropy is counted in the target. Trains `critic`; draws `next_action`,
-    `own_action`, `following_action` and `uniform_action`.
+    state; all values of an update are one pass. No entropy is counted in the target. With a `floor`, a value for each row,
+    the actor's actions are pressed down no further than to it. Trains `critic`; draws `next_action`, `own_action`,
+    `following_action` and `uniform_action`.
 
-    **Source:** Kumar et al. (CQL), arXiv:2006.04779, equation 4, as CQL(H) in the authors' code.
+    **Source:** Kumar et al. (CQL), arXiv:2006.04779, equation 4, as CQL(H) in the authors' code; the floor, Nakamoto et al.
+    (Cal-QL), arXiv:2303.05479, equation 5.1.
     """
 
     def conservative(parts: Parts, batch: Batch, key: PRNGKeyArray) -> tuple[Scalar, Aux]:
@@ -60,9 +64,18 @@ def conservative_td(
         density = jnp.concatenate([own_density, following_density, jnp.full(own_density.shape, -entries * math.log(2))])
         actions = jnp.concatenate([batch.action[None], own, following, uniform])
         values = values_at(parts[critic], batch.obs, actions)
-        q, gap = values[0], conservative_gap(values[0], values[1:], density)
+        others = values[1:]
+        if floor is not None:
+            lowest = jax.lax.stop_gradient(floor(parts, batch))[:, None]
+            others = jnp.concatenate([jnp.maximum(others[: 2 * samples], lowest), others[2 * samples :]])
+        q, gap = values[0], conservative_gap(values[0], others, density)
         error = average(batch, squared_td_loss(q, target))
         about = {f"{critic}/q_mean": q.mean(), f"{critic}/target_mean": target.mean(), f"{critic}/gap": gap.mean()}
         return error + weight * average(batch, gap), about
 
     return conservative
+
+
+def value_from(value: str) -> Callable[[Parts, Batch], Float[Array, " batch"]]:
+    """A floor: what the state value in this part says of each row."""
+    return lambda parts, batch: jax.vmap(parts[value])(batch.obs)
