@@ -1,6 +1,6 @@
 """Makes open_bandit.json: what Open Bandit Pipeline 0.4.1 answers on the real log that its wheel carries.
 
-Run by hand, in an environment of its own (obp needs older pandas and numpy, and imports torch):
+In an environment of its own (obp needs older pandas and numpy, and imports torch):
 
     python3 -m venv .bench/obp
     .bench/obp/bin/pip install "numpy<2" "pandas<2" "scikit-learn<1.3" "scipy<1.12" "matplotlib<3.9" "seaborn<0.13.3" \\
