@@ -3,8 +3,8 @@
 In an environment of its own (obp needs older pandas and numpy, and imports torch):
 
     python3 -m venv .bench/obp
-    .bench/obp/bin/pip install "numpy<2" "pandas<2" "scikit-learn<1.3" "scipy<1.12" "matplotlib<3.9" "seaborn<0.13.3" \\
-        "pingouin<0.5.4" pyyaml tqdm mypy_extensions torch==2.13.0
+    .bench/obp/bin/pip install "numpy<2" "pandas<2" "scikit-learn<1.3" "scipy<1.12" "matplotlib<3.9"
+    .bench/obp/bin/pip install "seaborn<0.13.3" "pingouin<0.5.4" pyyaml tqdm mypy_extensions torch==2.13.0
     .bench/obp/bin/pip install --no-deps obp==0.4.1
     .bench/obp/bin/python tests/oracles/open_bandit.py
 
