@@ -7,6 +7,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from pilothouse.core.aliases import Aux, Loss, Parts, Scalar
 from pilothouse.core.batch import Batch
 from pilothouse.networks.distributions import Deterministic, Distribution
+from pilothouse.objectives.member_choice import OfMembers, lowest
 from pilothouse.objectives.weighting import average
 
 
@@ -53,15 +54,18 @@ def clone_by_advantage(
     actor: str = "actor",
     slow: str = "critic/slow",
     value: str = "value",
+    of: OfMembers = lowest,
 ) -> Loss:
     """IQL's policy extraction: cloning weighed by the exponential of the advantage. Trains `actor`; draws nothing.
+
+    `of` says which value the critic's members stand for.
 
     **Source:** Kostrikov, Nair and Levine, arXiv:2110.06169, equation 7.
     """
 
     def weighted_cloning(parts: Parts, batch: Batch, key: PRNGKeyArray) -> tuple[Scalar, Aux]:
         del key
-        q = jax.vmap(parts[slow])(batch.obs, batch.action).min(axis=-1)
+        q = of(jax.vmap(parts[slow])(batch.obs, batch.action))
         advantage = q - jax.vmap(parts[value])(batch.obs)
         weight = advantage_weight(advantage, sharpness=sharpness, limit=limit)
         loss = cloning_loss(jax.vmap(parts[actor])(batch.obs), batch.action)

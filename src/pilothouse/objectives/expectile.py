@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from pilothouse.core.aliases import Aux, Loss, Parts, Scalar
 from pilothouse.core.batch import Batch
+from pilothouse.objectives.member_choice import OfMembers, lowest
 from pilothouse.objectives.weighting import average
 
 Asymmetric = Callable[[Float[Array, " batch"], Float[Array, " batch"]], Float[Array, " batch"]]
@@ -65,10 +66,15 @@ def exponential_loss(
     return grown + jnp.exp(STEEPEST) * (scaled - gentle) - scaled
 
 
-def value_expectile(expectile: float | Array = 0.7, *, value: str = "value", slow: str = "critic/slow") -> Loss:
-    """Move `value` to an upper expectile of the slow critic's lower value. Trains `value`; draws nothing."""
+def value_expectile(
+    expectile: float | Array = 0.7, *, value: str = "value", slow: str = "critic/slow", of: OfMembers = lowest
+) -> Loss:
+    """Move `value` to an upper expectile of the slow critic's lower value. Trains `value`; draws nothing.
+
+    `of` says which value the critic's members stand for.
+    """
     return value_towards(
-        lambda v, q: expectile_loss(v, q, expectile=expectile), value=value, slow=slow, name="value_expectile"
+        lambda v, q: expectile_loss(v, q, expectile=expectile), value=value, slow=slow, of=of, name="value_expectile"
     )
 
 
@@ -87,13 +93,18 @@ def value_exponential(sharpness: float | Array = 1.0, *, value: str = "value", s
 
 
 def value_towards(
-    loss: Asymmetric, *, value: str = "value", slow: str = "critic/slow", name: str = "value_towards"
+    loss: Asymmetric,
+    *,
+    value: str = "value",
+    slow: str = "critic/slow",
+    of: OfMembers = lowest,
+    name: str = "value_towards",
 ) -> Loss:
     """Move `value` towards the slow critic at the data's actions, by any per-sample loss of the two. Trains `value`."""
 
     def objective(parts: Parts, batch: Batch, key: PRNGKeyArray) -> tuple[Scalar, Aux]:
         del key
-        q = jax.vmap(parts[slow])(batch.obs, batch.action).min(axis=-1)
+        q = of(jax.vmap(parts[slow])(batch.obs, batch.action))
         v = jax.vmap(parts[value])(batch.obs)
         aux = {f"{value}/mean": v.mean(), f"{value}/advantage_mean": (q - v).mean()}
         return average(batch, loss(v, q)), aux

@@ -21,6 +21,9 @@ from pilothouse.objectives.weighting import average
 Weigher = Callable[[Float[Array, " batch"], Float[Array, "samples batch"]], Float[Array, " batch"]]
 """From the value of the data's actions, and those of the policy's draws, to the weight of each row."""
 
+Error = Callable[[Float[Array, "batch members"], Float[Array, " batch"]], Float[Array, " batch"]]
+"""From the members' predictions and one target to the error of each row."""
+
 
 def several(
     distribution: Distribution, number: int, key: PRNGKeyArray
@@ -40,10 +43,13 @@ def values_at(critic: Callable, obs: Array, actions: Float[Array, "number batch 
     return jax.vmap(lambda action: jax.vmap(critic)(obs, action))(actions)
 
 
-def td_at_drawn(*, actor: str = "actor", critic: str = "critic", slow: str = "critic/slow") -> Loss:
+def td_at_drawn(
+    *, actor: str = "actor", critic: str = "critic", slow: str = "critic/slow", error: Error = squared_td_loss
+) -> Loss:
     """Squared error to the lowest slow value of one action that the actor draws in the next state. Trains `critic`.
 
-    No entropy is counted. A drawn action outside the bounds is moved to them. Draws `next_action`.
+    No entropy is counted. A drawn action outside the bounds is moved to them. `error(q, target)` may be another per-row
+    error than the squared one. Draws `next_action`.
 
     **Source:** Nair et al. (AWAC), arXiv:2006.09359, equation 7; Wang et al. (CRR), arXiv:2006.15134, algorithm 1.
     """
@@ -55,9 +61,24 @@ def td_at_drawn(*, actor: str = "actor", critic: str = "critic", slow: str = "cr
         target = batch.reward + batch.discount * next_q
         q = jax.vmap(parts[critic])(batch.obs, batch.action)
         about = {f"{critic}/q_mean": q.mean(), f"{critic}/target_mean": target.mean()}
-        return average(batch, squared_td_loss(q, target)), about
+        return average(batch, error(q, target)), about
 
     return drawn
+
+
+def cautious_td_loss(expectile: float | Array) -> Error:
+    """Squared error whose weight is `expectile` where the prediction is too high, and one less that where it is too low.
+
+    Summed over members. Above one half values lean to the low side. The gradient reaches the prediction only.
+
+    **Source:** Kang et al., arXiv:2306.00972, the authors' code of CRR+.
+    """
+
+    def loss(prediction: Float[Array, "batch members"], target: Float[Array, " batch"]) -> Float[Array, " batch"]:
+        gap = prediction - jax.lax.stop_gradient(target)[:, None]
+        return (jnp.where(gap > 0, expectile, 1.0 - expectile) * gap**2).sum(axis=-1)
+
+    return loss
 
 
 def softmax_weights(temperature: float | Array) -> Weigher:
