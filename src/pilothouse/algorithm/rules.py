@@ -112,6 +112,39 @@ def in_turn(*stages: Callable[[Batch], Batch], rollout: str = "rollout") -> Rule
     return Rule(change, (rollout,), name="in turn")
 
 
+def remember(rollout: str, *stores: str, only: str | None = None) -> Rule:
+    """Add the valid rows of a rollout `(steps, environments)` to these stores; with `only`, those where that field is true."""
+
+    def change(parts: Parts, batch: Batch | None, aux: Aux, key: PRNGKeyArray) -> dict[str, PyTree]:
+        del batch, aux, key
+        rows = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), parts[rollout].without("task"))
+        if only is not None:
+            rows = rows.replace(valid=rows.valid & rows[only])
+        return {store: parts[store].add(rows) for store in stores}
+
+    return Rule(change, stores, name=f"remember {rollout}")
+
+
+def as_executed(rollout: str) -> Rule:
+    """Where somebody intervened, the action of a rollout's row becomes what was `executed`.
+
+    Rows of a world that nobody oversees (without `intervened`) stay, and say that nobody intervened.
+    """
+
+    def change(parts: Parts, batch: Batch | None, aux: Aux, key: PRNGKeyArray) -> dict[str, PyTree]:
+        del batch, aux, key
+        rows: Batch = parts[rollout]
+        if "intervened" not in rows:
+            return {rollout: rows.replace(intervened=jnp.zeros(rows.reward.shape, bool))}
+
+        def chosen(own: Any, theirs: Any) -> Any:
+            return jnp.where(rows.intervened.reshape(*rows.intervened.shape, *[1] * (own.ndim - 2)), theirs, own)
+
+        return {rollout: rows.replace(action=jax.tree.map(chosen, rows.action, rows.executed))}
+
+    return Rule(change, (rollout,), name="as executed")
+
+
 def scalar(value: float) -> Callable[[PRNGKeyArray], Any]:
     """A part that is one trainable number."""
     return lambda key: jnp.asarray(value, jnp.float32)

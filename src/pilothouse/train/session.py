@@ -203,7 +203,7 @@ def measured_in(source: Source) -> WorldSource | SimulatorSource | None:
     if isinstance(source, DataSource | PairSource):
         return source.evaluation
     if isinstance(source, ContinuedSource):
-        return source.place
+        return source.measured or source.place
     return source if isinstance(source, WorldSource | SimulatorSource) else None
 
 
