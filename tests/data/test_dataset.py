@@ -1,3 +1,6 @@
+import dataclasses
+
+import jax
 import numpy as np
 import pytest
 from hypothesis import given
@@ -143,3 +146,21 @@ def test_selections_and_splits_that_cannot_be_are_refused(recorded):
         dataset.split(1.0, seed=0)
     with pytest.raises(DataError, match="at least two"):
         recorded((3,)).split(0.5, seed=0)
+
+
+def test_moments_of_many_rows_are_those_of_all_at_once(recorded, monkeypatch):
+    dataset = recorded((40, 60))
+    expected = dataset.scaler()
+    monkeypatch.setattr("pilothouse.data.dataset._AT_ONCE", 7)
+    for one, other in zip(dataset.scaler(), expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+def test_rows_by_their_numbers_are_those_of_all_rows(recorded, tmp_path):
+    dataset = recorded((4, 3))
+    np.save(tmp_path / "obs.npy", dataset.obs)
+    mapped = dataclasses.replace(dataset, obs=np.asarray(np.load(tmp_path / "obs.npy", mmap_mode="r")))
+    numbers = np.array([5, 0, 0])
+    for one, other in zip(jax.tree.leaves(mapped.rows(numbers)), jax.tree.leaves(dataset.rows()), strict=True):
+        np.testing.assert_array_equal(one, other[numbers])
+    np.testing.assert_array_equal(mapped.obs, dataset.obs)  # pages that were given back are read again

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ from jaxtyping import Bool, Int, PyTree, Shaped
 from pilothouse.core.batch import Batch
 from pilothouse.core.errors import DataError, SettingError
 from pilothouse.core.spaces import MASK, Box, DictSpace, Space, Spec, to_json, to_unit
+from pilothouse.data.mapped import release
 
 STD_FLOOR = 1e-3
 """Smallest standard deviation that observations are divided by."""
@@ -111,7 +112,8 @@ class Dataset:
         """
         taken = {name: getattr(self, name) for name in (*_PER_ROW, "episode_id")}
         if at is not None:
-            taken = jax.tree.map(lambda x: x[at], taken)
+            whole, taken = taken, jax.tree.map(lambda x: x[at], taken)
+            jax.tree.map(release, whole)
         return Batch(
             obs=_as_space(self.spec.obs, taken["obs"]),
             next_obs=_as_space(self.spec.obs, taken["next_obs"]),
@@ -180,10 +182,17 @@ def _moments(name: str, space: Space, array: np.ndarray) -> tuple[np.ndarray, np
     if len(array) <= _AT_ONCE:
         mean, std = array.mean(axis=0, dtype=np.float64), array.std(axis=0, dtype=np.float64)
     else:  # `std` would make a copy of all of it
-        pieces = [array[i : i + _AT_ONCE] for i in range(0, len(array), _AT_ONCE)]
-        mean = sum(piece.sum(axis=0, dtype=np.float64) for piece in pieces) / len(array)
-        std = np.sqrt(sum(((piece - mean) ** 2).sum(axis=0) for piece in pieces) / len(array))
+        mean = _summed(array, lambda piece: piece.sum(axis=0, dtype=np.float64)) / len(array)
+        std = np.sqrt(_summed(array, lambda piece: ((piece - mean) ** 2).sum(axis=0)) / len(array))
     return np.asarray(mean, np.float32), np.maximum(np.asarray(std, np.float32), np.float32(STD_FLOOR))
+
+
+def _summed(array: np.ndarray, of_piece: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    total = np.zeros(array.shape[1:])
+    for start in range(0, len(array), _AT_ONCE):
+        total += of_piece(array[start : start + _AT_ONCE])
+        release(array)
+    return total
 
 
 def _as_space(space: Space, values: PyTree) -> PyTree:

@@ -1,0 +1,17 @@
+"""Arrays that are mapped from files: pages that were read are given back, so that memory stays bounded."""
+
+import mmap
+
+import numpy as np
+
+
+def release(array: np.ndarray) -> None:
+    """Give back the memory of what was read of a mapped array; it is read from the file again when asked for.
+
+    Nothing for an array in memory, or where the system knows no such advice.
+    """
+    base = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
