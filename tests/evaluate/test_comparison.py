@@ -111,7 +111,7 @@ def test_resumed_when_finished_repeats_nothing(whole: Comparison, tmp_path: Path
     def never(*given: Any, **named: Any) -> Any:
         raise AssertionError("finished work was repeated")
 
-    for name in ("open_session", "learn_in", "evaluate_offline", "evaluation"):
+    for name in ("Groups", "learn_in", "evaluate_offline", "evaluation"):
         monkeypatch.setattr(comparison, name, never)
     again = compare(bounds(), source(), PLAN, out=tmp_path / "out", resume=True)
     assert untimed(again.as_json()) == untimed(whole.as_json())
@@ -191,3 +191,4 @@ def test_a_budget_buys_updates_and_says_how_many(tmp_path: Path) -> None:
     assert any("600 s buy 40 updates" in line for line in said)
     with pytest.raises(SettingError, match="does not pay"):
         compare(bounds()[:1], source(world=False), replace(plan, budget=1e-6), out=tmp_path / "poor")
+    assert not (tmp_path / "poor").exists()

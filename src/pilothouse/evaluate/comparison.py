@@ -34,10 +34,11 @@ from pilothouse.evaluate.tuning_grids import grid_for, lanes, settings_of_grid
 from pilothouse.statistics import interquartile_mean, probability_of_improvement
 from pilothouse.statistics.interval import unknown_interval
 from pilothouse.train.evaluation import evaluation
-from pilothouse.train.policy_files import save_policy
-from pilothouse.train.resumable import learn_in
+from pilothouse.train.groups import Groups
+from pilothouse.train.policy_files import read_by_acting, save_policy
+from pilothouse.train.resumable import Learned, learn_in
 from pilothouse.train.run import Tell, default_folder, lock, versions
-from pilothouse.train.session import Session, builder, open_session
+from pilothouse.train.session import Session, builder
 from pilothouse.train.sources import DataSource
 from pilothouse.train.storage import read_json, write_json
 
@@ -241,7 +242,7 @@ def compare(
     checkpoint where the user wished so. A method that diverges is part of the answer and stops no other.
     """
     plan.check()
-    _check(recipes, source)
+    _check(recipes, source, plan)
     folder = Path(out) if out is not None else default_folder("compare", source.name)
     config = _config(recipes, source, plan)
     stored = _stored(folder, resume=resume, overwrite=overwrite)
@@ -255,12 +256,18 @@ def compare(
                     shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         write_json(folder / "config.json", {**config, "command": command, "versions": versions()})
         return _Work(folder, recipes, source, plan, tell or (lambda line: None), command).all()
+    except SettingError:
+        if not (folder / "pace.json").is_file():  # refused before anything was begun: a budget too small
+            (folder / "config.json").unlink(missing_ok=True)
+        raise
     finally:
         held.close()
         (folder / ".lock").unlink(missing_ok=True)
+        if not any(folder.iterdir()):
+            folder.rmdir()
 
 
-def _check(recipes: Sequence[Bound], source: DataSource) -> None:
+def _check(recipes: Sequence[Bound], source: DataSource, plan: Plan) -> None:
     names = [bound.name for bound in recipes]
     if not names:
         raise SettingError("No methods. Name some: `pilothouse compare iql td3bc --data PATH`.")
@@ -269,6 +276,7 @@ def _check(recipes: Sequence[Bound], source: DataSource) -> None:
         raise SettingError(f"{twice!r} is named twice; `--tune --grid` tries several settings of one method.")
     for bound in recipes:
         builder(bound, source)(bound.floats)
+        grid_for(bound, plan.grid)
 
 
 def _config(recipes: Sequence[Bound], source: DataSource, plan: Plan) -> dict[str, Any]:
@@ -326,7 +334,7 @@ class _Work:
         self.tried = {
             bound.name: settings_of_grid(grid_for(bound, plan.grid)) if plan.tune else [{}] for bound in recipes
         }
-        self.sessions: dict[str, Session] = {}
+        self.groups: dict[str, Groups] = {}
         self.steps, self.estimated = plan.steps or 0, None
         self.width = max([256 if "width" not in b.settings else int(b.settings["width"]) for b in recipes])
         self._split: Split | None = None
@@ -343,7 +351,7 @@ class _Work:
         self.all_units = float(lane_count * (self.steps + self.plan.fitted_updates))
         for number, bound in enumerate(self.recipes):
             outcomes.append(self._method(bound, f"[{number + 1}/{len(self.recipes)}] {bound.name}"))
-            self.sessions.pop(bound.name, None)
+            self.groups.pop(bound.name, None)
         place = self.source.evaluation.name if self.source.evaluation is not None else ""
         found = recommend(
             [outcome.candidate() for outcome in outcomes], place=place, known_place=self.source.dataset.env_id or ""
@@ -379,11 +387,12 @@ class _Work:
             self._near = Neighbourhoods(unit.obs, unit.action, self.split.rows)
         return self._near
 
-    def session(self, bound: Bound) -> Session:
-        if bound.name not in self.sessions:
+    def group(self, bound: Bound) -> Groups:
+        if bound.name not in self.groups:
             seeds, floats = lanes(self.tried[bound.name], self.seeds)
-            self.sessions[bound.name] = open_session(bound, self.source, seeds=seeds, floats=floats, episodes=0)
-        return self.sessions[bound.name]
+            steps = None if self.plan.budget is not None else self.plan.steps
+            self.groups[bound.name] = Groups.open(bound, self.source, seeds=seeds, floats=floats, steps=steps)
+        return self.groups[bound.name]
 
     # ------------------------------------------------------------------------------------------------ how long, how much
 
@@ -399,7 +408,7 @@ class _Work:
         paces: dict[str, float] = {}
         if self.plan.budget is not None or total >= WORTH_MEASURING:
             for bound in self.recipes:
-                paces[bound.name] = measure_pace(self.session(bound))
+                paces[bound.name] = measure_pace(self.group(bound))
                 self.tell(f"{bound.name}: {paces[bound.name]:.0f} updates/s, {lane_count[bound.name]} lanes together")
             each = sum(lane_count[name] / pace for name, pace in paces.items())
             fitting = sum(lane_count.values()) * self.plan.fitted_updates / max(paces.values())
@@ -491,48 +500,47 @@ class _Work:
         return found
 
     def _learn(self, bound: Bound, folder: Path, title: str) -> dict[str, Any]:
-        session = self.session(bound)
-        done = learn_in(folder / "checkpoints", session, steps=self.steps, tell=self._progress(title))
-        faults = session.fault_lines()
+        group = self.group(bound)
+        done = self._brought_to_its_end(group, folder, self._progress(title))
+        faults = group.fault_lines()
         for fault in faults:
             self.tell(f"{title}: {fault}")
-        diverged = [bool(bad) for bad in session.diverged()]
-        return {"seconds": done.seconds, "steps": done.steps, "diverged": diverged, "faults": faults}
+        seconds = sum(learned.seconds for learned in done)
+        return {"seconds": seconds, "steps": done[0].steps, "diverged": group.diverged(), "faults": faults}
 
-    def _learned(self, bound: Bound, folder: Path) -> Session:
-        """The session at its end; from its last checkpoint where another process has learned it."""
-        session = self.session(bound)
-        if session.machine.done == 0:
-            learn_in(folder / "checkpoints", session, steps=self.steps, tell=lambda line: None)
-        return session
+    def _brought_to_its_end(self, group: Groups, folder: Path, tell: Tell) -> list[Learned]:
+        return [
+            learn_in(folder / f"checkpoints-{place}", session, steps=self.steps, tell=tell)
+            for place, session in enumerate(group.sessions)
+        ]
+
+    def _learned(self, bound: Bound, folder: Path) -> Groups:
+        """The lanes at their end; from their last checkpoints where another process has brought them there."""
+        group = self.group(bound)
+        if any(session.machine.done == 0 for session in group.sessions):
+            self._brought_to_its_end(group, folder, lambda line: None)
+        return group
 
     def _measure(self, bound: Bound, folder: Path, title: str) -> dict[str, Any]:
-        session = self._learned(bound, folder)
+        group = self._learned(bound, folder)
         assert self.source.evaluation is not None
         began = time.perf_counter()
-        for lane, seed in enumerate(self.seeds):  # of the first setting; others are in the checkpoint
-            place = self.folder / "policies" / bound.name / f"seed-{seed}"
-            if not place.is_dir() and len(self.tried[bound.name]) == 1:
-                save_policy(place, bound, self.source.spec, self.source.scaling, session.policy_parts(lane))
-        run = evaluation(session.build, self.source.evaluation, self.source.scaling, episodes=self.plan.episodes)
-        returns = np.asarray(run(session.machine.state.parts, session.machine.floats), np.float64)
+        run = evaluation(group.build, self.source.evaluation, self.source.scaling, episodes=self.plan.episodes)
+        returns = np.asarray(run(group.parts, group.floats), np.float64)
         self.tell(f"{title}: return {float(interquartile_mean(returns)):.4g} (measured, interquartile mean)")
         return {"returns": returns.tolist(), "seconds": time.perf_counter() - began}
 
     def _estimate(self, bound: Bound, folder: Path, title: str) -> dict[str, Any]:
-        from pilothouse.train.evaluation import acting_parts
-        from pilothouse.train.policy_files import read_by_acting
-
-        session = self._learned(bound, folder)
+        group = self._learned(bound, folder)
         began = time.perf_counter()
-        parts = acting_parts(session.machine.state.parts)
-        read = read_by_acting(session.machine.structure, parts)
+        self._save_policies(bound, group)
+        parts = group.parts
         estimate = evaluate_offline(
-            session.build,
+            group.build,
             self.source.spec,
             self.split,
-            {name: parts[name] for name in read},
-            session.machine.floats,
+            {name: parts[name] for name in read_by_acting(group.structure, parts)},
+            group.floats,
             updates=self.plan.fitted_updates,
             width=self.width,
             discount=DISCOUNT,
@@ -541,25 +549,41 @@ class _Work:
         self.tell(f"{title}: estimated discounted return {estimate.mean():.4g}")
         return {"estimate": _estimate_to(estimate), "seconds": time.perf_counter() - began}
 
+    def _save_policies(self, bound: Bound, group: Groups) -> None:
+        """A folder for each seed, with a number of the setting before it where several were tried."""
+        tried = self.tried[bound.name]
+        for lane in range(group.lanes):
+            setting, place = divmod(lane, len(self.seeds))
+            number = f"setting-{setting}" if len(tried) > 1 else ""
+            into = self.folder / "policies" / bound.name / number / f"seed-{self.seeds[place]}"
+            if not into.is_dir():
+                made = bound.changed(**tried[setting])
+                save_policy(into, made, self.source.spec, self.source.scaling, group.policy_parts(lane))
+
     def _tuned(self, returns: np.ndarray) -> Tuned:
         return tune_by_bandit(returns, episodes=self.plan.tuned_on)
 
 
-def measure_pace(session: Session, least: float = 1.0) -> float:
-    """Updates a second of all lanes together, compiling left out; the session is as new afterwards."""
+def measure_pace(group: Groups, least: float = 1.0) -> float:
+    """Updates a second of all lanes, compiling left out; the sessions are as new afterwards."""
+    return group.lanes / sum(_seconds_an_update(session, least) for session in group.sessions)
+
+
+def _seconds_an_update(session: Session, least: float) -> float:
+    """Of one update of each of the session's lanes."""
     machine = session.machine
     fresh = jax.tree.map(jnp.copy, machine.state)
-    number, took, pace = 1, 0.0, 0.0
+    number, took, each = 1, 0.0, 0.0
     machine.advance(number)
     while took < least:
         began = time.perf_counter()
         machine.advance(number)
         took = time.perf_counter() - began
-        pace = number * machine.counts_at(1)[0] * len(machine.lanes) / max(took, 1e-9)
+        each = took / (number * machine.counts_at(1)[0])
         number = min(number * 8, max(number + 1, int(1.5 * number * least / max(took, 1e-9))))
     machine.done = 0
     machine.adopt_state(fresh, None)
-    return pace
+    return each
 
 
 def _chosen(tuned: Tuned | None, estimate: OfflineEstimate, doubts: Sequence[str], seeds: int, settings: int) -> int:

@@ -41,7 +41,7 @@ def grid_for(bound: Bound, given: Mapping[str, Sequence[float]]) -> dict[str, tu
         about = bound.recipe.settings[setting]
         if about.type is not float:
             raise SettingError(
-                f"--grid {name}: {setting} of {bound.name} is a {about.type.__name__}, and settings that are tried "
+                f"--grid {name}: {setting} of {bound.name} is of type {about.type.__name__}, and settings that are tried "
                 "together are floats. Give it by --set, in runs of their own."
             )
         mine[setting] = tuple(about.check(value) for value in values)
