@@ -36,9 +36,9 @@ def read_references(source: str | Path) -> tuple[float, float] | None:
     return lowest, highest
 
 
-def normalised(returns: ArrayLike, references: tuple[float, float]) -> np.ndarray:
+def normalised(returns: ArrayLike | float, references: tuple[float, float]) -> np.ndarray:
     """0 at the first reference and 1 at the second, in the shape of `returns`. Raises `SettingError` unless they differ."""
     lowest, highest = references
     if not lowest < highest:
         raise SettingError(f"The references are {lowest:g} and {highest:g}; expected the first below the second.")
-    return (np.asarray(returns, np.float64) - lowest) / (highest - lowest)
+    return np.asarray((np.asarray(returns, np.float64) - lowest) / (highest - lowest))

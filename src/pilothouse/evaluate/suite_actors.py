@@ -99,7 +99,9 @@ def _train_one(environment: str, out: str) -> None:
         train_age(environment, Path(out), age)
 
 
-def train_age(environment: str, out: Path, age: int, settings: Mapping[str, Any] = SETTINGS) -> Path:
+def train_age(
+    environment: str, out: Path, age: int, settings: Mapping[str, Any] = SETTINGS, *, episodes: int = 5
+) -> Path:
     """Trains on to this age and keeps the policy as `actors/<environment>/<age>`; nothing where it is kept already."""
     from pilothouse.algorithm.registry import load_recipe
     from pilothouse.train.resolve import environment_source
@@ -109,7 +111,8 @@ def train_age(environment: str, out: Path, age: int, settings: Mapping[str, Any]
     if kept.is_dir():
         return kept
     run = out / "training" / environment
-    train(load_recipe("sac")(**settings), environment_source(environment), steps=age, out=run, resume=True, episodes=5)
+    bound, place = load_recipe("sac")(**settings), environment_source(environment)
+    train(bound, place, steps=age, out=run, resume=True, episodes=episodes)
     kept.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{age}.", dir=kept.parent))
     try:
