@@ -44,12 +44,13 @@ class SwingUp(eqx.Module):
         return jnp.clip(torque, -2.0, 2.0)[None], carry, {}
 
 
-def mixture(name: str, behaviours: Sequence[tuple[Policy, int]], *, seed: int = 0) -> Dataset:
+def mixture(name: str, behaviours: Sequence[tuple[Policy, int]], *, seed: int = 0, **options: Any) -> Dataset:
     """What these policies do in the JAX world `name`, each for so many steps, one after the other.
 
-    An episode that is cut where one policy hands over to the next is truncated there.
+    `options` change the world's constants. An episode that is cut where one policy hands over to the next is truncated
+    there.
     """
-    place = world(name)
+    place = world(name, **options)
     pieces = []
     for number, (policy, steps) in enumerate(behaviours):
         key = jax.random.fold_in(jax.random.key(seed), number)
