@@ -1,4 +1,4 @@
-"""Killed or stopped at any moment and resumed: the same parameters and the same metrics, for all four kinds of learning."""
+"""Killed or stopped at any moment and resumed: the same parameters and the same metrics, for every kind of learning."""
 
 import json
 import os
@@ -31,6 +31,8 @@ OFF_POLICY_SMALL = ["width=8", "batch=8", "warmup=20", "capacity=200"]
 LANGUAGE = ["grpo", "--world", "arithmetic", "--steps", "30"]
 LANGUAGE_SMALL = ["width=8", "layers=1", "pretraining=10", "prompts=2", "tries=2"]
 OFFLINE_SMALL = ["width=8", "batch=8"]
+CONTINUED = ["cal-ql", "--env", "Pendulum-v1", "--steps", "40", "--online-steps", "60"]
+CONTINUED_SMALL = ["width=8", "depth=1", "batch=8", "samples=2", "capacity=100"]
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +49,7 @@ def arguments(kind: str, data: Path) -> list[str]:
         "off-policy": (OFF_POLICY, OFF_POLICY_SMALL),
         "language": (LANGUAGE, LANGUAGE_SMALL),
         "offline": (offline, OFFLINE_SMALL),
+        "offline-to-online": ([*CONTINUED, "--data", str(data)], CONTINUED_SMALL),
     }[kind]
     return ["train", *base, "--episodes", "2", "--set", *small]
 
@@ -72,7 +75,7 @@ def outcome(folder: Path) -> tuple[dict[str, bytes], list[dict]]:
     return arrays, lines
 
 
-@pytest.mark.parametrize("kind", ["on-policy", "off-policy", "language", "offline"])
+@pytest.mark.parametrize("kind", ["on-policy", "off-policy", "language", "offline", "offline-to-online"])
 def test_killed_at_a_random_moment_and_resumed(kind: str, data: Path, tmp_path: Path) -> None:
     given = arguments(kind, data)
     command([*given, "--out", str(tmp_path / "whole")])
