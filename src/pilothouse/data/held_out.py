@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 
 from pilothouse.core.aliases import Parts
@@ -43,58 +42,3 @@ class AllBut:
     def take(self, parts: Parts, ticket: PyTree, key: PRNGKeyArray) -> tuple[Batch, Changes]:
         del key
         return with_discount(gather(parts[self.name], ticket), self.discount), {}
-
-
-@dataclass(frozen=True)
-class Only:
-    """Rows drawn uniformly, with replacement, from those kept back: numbers `every - 1`, `2 * every - 1`, …"""
-
-    name: str
-    batch: int
-    every: int
-    discount: float | None = None
-    writes: tuple[str, ...] = ()
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        return (self.name,)
-
-    def plan(self, parts: Parts, key: PRNGKeyArray, times: int) -> Int[Array, "times batch"]:
-        kept = max(size_of(parts[self.name]) // self.every, 1)
-        drawn = jax.random.randint(named(key, "rows"), (times, self.batch), 0, kept)
-        return jnp.minimum(drawn * self.every + self.every - 1, size_of(parts[self.name]) - 1)
-
-    def take(self, parts: Parts, ticket: PyTree, key: PRNGKeyArray) -> tuple[Batch, Changes]:
-        del key
-        return with_discount(gather(parts[self.name], ticket), self.discount), {}
-
-
-@dataclass(frozen=True)
-class Imputed:
-    """Rows drawn uniformly, with replacement; the rewards are the data's own on rows kept back, and a model's on all others.
-
-    The model, in the part `model`, is `(obs, action) -> (members,)`, of which the mean counts. No reward of another row is
-    ever read.
-    """
-
-    name: str
-    batch: int
-    every: int
-    discount: float | None = None
-    model: str = "reward"
-    writes: tuple[str, ...] = ()
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        return (self.name,)
-
-    def plan(self, parts: Parts, key: PRNGKeyArray, times: int) -> Int[Array, "times batch"]:
-        return jax.random.randint(named(key, "rows"), (times, self.batch), 0, size_of(parts[self.name]))
-
-    def take(self, parts: Parts, ticket: PyTree, key: PRNGKeyArray) -> tuple[Batch, Changes]:
-        del key
-        rows = gather(parts[self.name], ticket)
-        guess = jax.vmap(parts[self.model])(rows.obs, rows.action).mean(axis=-1)
-        known = ticket % self.every == self.every - 1
-        rows = rows.replace(reward=jnp.where(known, rows.reward, jax.lax.stop_gradient(guess)))
-        return with_discount(rows, self.discount), {}
