@@ -46,6 +46,8 @@ METHODS = {
     "sac": Method("SAC", "Stable-Baselines3", "sb3", "peers/parity_sb3.py", 100_000, offline=False),
     "iql": Method("IQL", "d3rlpy", "d3rlpy", "peers/parity_d3rlpy.py", 20_000),
     "td3bc": Method("TD3+BC", "d3rlpy", "d3rlpy", "peers/parity_d3rlpy.py", 20_000),
+    "awac": Method("AWAC", "d3rlpy", "d3rlpy", "peers/parity_d3rlpy.py", 20_000),
+    "cql": Method("CQL", "d3rlpy", "d3rlpy", "peers/parity_d3rlpy.py", 5_000),
     "bc": Method("BC", "d3rlpy", "d3rlpy", "peers/parity_d3rlpy.py", 20_000),
 }
 RECORDED_STEPS = 100_000
@@ -89,7 +91,7 @@ def run(environment: str, script: str, *arguments: object) -> None:
 def returns_of(actor: Path, episodes: int) -> list[float]:
     """Returns of the actor's likeliest action: dense layers with ReLU between, the hyperbolic tangent of the last.
 
-    A SAC actor of ours has its log deviations behind the means; they are left out by taking the action's entries.
+    An actor of ours with deviations that depend on the state, SAC's or CQL's, has their logarithms behind the means; they are left out by taking the action's entries.
     """
     import gymnasium
 

@@ -65,6 +65,12 @@ def _offline(method: str, shown: str) -> tuple[Row, Row]:
     )
 
 
+def _beside_d3rlpy(method: str, shown: str, reach: float, count: int) -> Row:
+    ours = Side("ours/offline.py", ("--method", method))
+    peer = Side("peers/offline_d3rlpy.py", ("--method", method), "d3rlpy")
+    return Row(f"{method}-d3rlpy", f"{shown}, {OFFLINE}", "update", "d3rlpy", ours, peer, count=count, reach=reach)
+
+
 def _ppo(library: str, shown: str, threads: tuple[str, ...] = ()) -> Row:
     peer = Side("peers/ppo_sb3.py", ("--library", library, *threads), "sb3")
     work = f"{PPO}; ours on the JAX world"
@@ -91,6 +97,18 @@ ROWS = (
     _sac("sb3", "Stable-Baselines3", 32),
     *_offline("iql", "IQL"),
     *_offline("td3bc", "TD3+BC"),
+    _beside_d3rlpy("awac", "AWAC, 1 action sample", 3.0, 400),
+    _beside_d3rlpy("cql", "CQL, 10 action samples of each kind", 1.5, 60),
+    Row(
+        "decision-transformer-d3rlpy",
+        "Decision Transformer, 17-dim obs, 6-dim action, batch 64, 20 steps, width 128, 3 layers, dropout 0.1",
+        "update",
+        "d3rlpy",
+        Side("ours/sequences.py"),
+        Side("peers/sequences_d3rlpy.py", (), "d3rlpy"),
+        count=60,
+        reach=1.5,
+    ),
     _ppo("sb3", "Stable-Baselines3", ONE_THREAD),
     _ppo("sbx", "SBX"),
     Row(

@@ -6,6 +6,10 @@ OBSERVATIONS = 17
 ACTIONS = 6
 BATCH = 256
 WIDTHS = [256, 256]
+SAMPLES = {"awac": {"samples": 1}, "cql": {"samples": 10}}
+"""Actions drawn for each state where a method draws some: for CQL of each of three kinds."""
+SEQUENCES = {"width": 128, "layers": 3, "heads": 1, "length": 20, "batch": 64, "dropout": 0.1}
+"""Sizes of the decision transformer: the authors' for Gym."""
 EPISODES = 100
 EPISODE_STEPS = 1000
 

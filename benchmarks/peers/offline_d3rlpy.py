@@ -1,4 +1,7 @@
-"""Offline updates by d3rlpy, on synthetic data: `--method iql` or `--method td3bc`."""
+"""Offline updates by d3rlpy, on synthetic data: `--method iql`, `td3bc`, `awac` or `cql`.
+
+CQL's weight of the gap is fixed, as ours is, and AWAC's batch is that of the other rows, not its default of 1,024.
+"""
 
 import argparse
 import sys
@@ -9,7 +12,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from protocol import serve
-from synthetic import ACTIONS, BATCH, OBSERVATIONS, WIDTHS, transitions
+from synthetic import ACTIONS, BATCH, OBSERVATIONS, SAMPLES, WIDTHS, transitions
 
 
 class OfflineWorker:
@@ -22,10 +25,17 @@ class OfflineWorker:
         d3rlpy.seed(0)
         encoder = VectorEncoderFactory(hidden_units=WIDTHS, activation="relu")
         names = ("actor", "critic", "value") if method == "iql" else ("actor", "critic")
-        config = d3rlpy.algos.IQLConfig if method == "iql" else d3rlpy.algos.TD3PlusBCConfig
+        config = {
+            "iql": d3rlpy.algos.IQLConfig,
+            "td3bc": d3rlpy.algos.TD3PlusBCConfig,
+            "awac": d3rlpy.algos.AWACConfig,
+            "cql": d3rlpy.algos.CQLConfig,
+        }[method]
         encoders = {f"{name}_encoder_factory": encoder for name in names}
         self.method = method
-        self.algorithm = config(batch_size=BATCH, **encoders).create(device="cpu")
+        settings = {"n_action_samples": SAMPLES[method]["samples"]} if method in SAMPLES else {}
+        settings |= {"alpha_learning_rate": 0.0} if method == "cql" else {}
+        self.algorithm = config(batch_size=BATCH, **encoders, **settings).create(device="cpu")
         data = transitions()
         self.data = d3rlpy.dataset.MDPDataset(
             observations=data["obs"],
@@ -36,7 +46,7 @@ class OfflineWorker:
         )
 
     def warm_up(self) -> None:
-        self.run(50)
+        self.run(10 if self.method == "cql" else 50)
 
     def run(self, count: int) -> int:
         from d3rlpy.logging import NoopAdapterFactory
@@ -59,7 +69,7 @@ class OfflineWorker:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--method", choices=["iql", "td3bc"], default="iql")
+    parser.add_argument("--method", choices=["iql", "td3bc", *SAMPLES], default="iql")
     parser.add_argument("--threads", type=int, default=0, help="torch's threads; 0 leaves its default")
     options = parser.parse_args()
     if options.threads:

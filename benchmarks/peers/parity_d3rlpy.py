@@ -1,9 +1,10 @@
-"""IQL, TD3+BC and BC by d3rlpy for the parity of returns: learns one seed and writes its actor's dense layers.
+"""IQL, TD3+BC, AWAC, CQL and BC by d3rlpy for the parity of returns: learns one seed and writes its actor's dense layers.
 
     peers/parity_d3rlpy.py learn METHOD SEED STEPS FOLDER FILE
 
 Its settings are ours: batch, widths, learning rate, and observations standardised by the dataset's own moments. BC is
-its deterministic one, a squared error, since its stochastic one fits draws; ours is the likelihood of a Gaussian.
+its deterministic one, a squared error, since its stochastic one fits draws; ours is the likelihood of a Gaussian. AWAC's
+targets count no entropy, as in the paper and ours; d3rlpy's do at a temperature of 1. CQL's weight of the gap is fixed.
 """
 
 import sys
@@ -16,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from synthetic import BATCH, WIDTHS
 
 LR = 3e-4
+CQL_ACTOR_LR = 1e-4
 
 
 def algorithm(method: str, scaler: Any) -> Any:
@@ -32,8 +34,13 @@ def algorithm(method: str, scaler: Any) -> Any:
         config = d3rlpy.algos.IQLConfig(value_encoder_factory=encoder, **networks, **rates, **shared)
     elif method == "td3bc":
         config = d3rlpy.algos.TD3PlusBCConfig(**networks, **rates, **shared)
+    elif method == "awac":
+        config = d3rlpy.algos.AWACConfig(**networks, **rates, **shared)
+    elif method == "cql":
+        slower = {"actor_learning_rate": CQL_ACTOR_LR, "temp_learning_rate": CQL_ACTOR_LR, "alpha_learning_rate": 0.0}
+        config = d3rlpy.algos.CQLConfig(**networks, **rates | slower, **shared)
     else:
-        raise ValueError(f"method={method!r}; expected bc, iql or td3bc")
+        raise ValueError(f"method={method!r}; expected bc, iql, td3bc, awac or cql")
     return config.create(device="cpu")
 
 
@@ -54,11 +61,17 @@ def main(method: str, seed: int, steps: int, folder: Path, file: Path) -> None:
         terminals=data["terminated"].astype(np.float32),
         timeouts=data["truncated"].astype(np.float32),
     )
+    learner.build_with_dataset(dataset)
+    if method == "awac":
+        with torch.no_grad():
+            next(learner.impl._modules.log_temp.parameters()).fill_(-np.inf)
     learner.fit(
         dataset, n_steps=steps, n_steps_per_epoch=steps, show_progress=False, logger_adapter=NoopAdapterFactory()
     )
     found = {"steps": np.asarray(learner.grad_step), "mean": data["mean"], "std": data["std"]}
     dense = [layer for layer in learner.impl.policy.modules() if isinstance(layer, torch.nn.Linear)]
+    # A head of deviations, where there is one, comes after that of the means.
+    dense = dense[: len(WIDTHS) + 1]
     for index, layer in enumerate(dense):
         found |= {f"weight{index}": layer.weight.detach().numpy().T, f"bias{index}": layer.bias.detach().numpy()}
     np.savez(file, **found)
