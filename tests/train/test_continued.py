@@ -33,9 +33,9 @@ from pilothouse.recipes.online.td3 import td3
 from pilothouse.train.checkpoint import latest
 from pilothouse.train.metrics import read_metrics
 from pilothouse.train.resolve import world_source
-from pilothouse.train.run import train
+from pilothouse.train.run import Run, train
 from pilothouse.train.session import offline_cycles, open_session, plan_for
-from pilothouse.train.sources import ContinuedSource, SimulatorSource, Source
+from pilothouse.train.sources import ContinuedSource, DataSource, SimulatorSource, Source
 
 DATA = mixed_pendulum(random=100, poor=100, good=0)
 WORLD = ContinuedSource(DATA, world_source("pendulum", environments=1))
@@ -186,6 +186,24 @@ def test_cut_short_before_the_border_and_resumed_across_it_bit_for_bit(source: C
     assert config["plan"]["online_from"] == 4 and config["source"]["continued"] is True
     with pytest.raises(SettingError, match="begun with settings"):
         train(clone_and_go(), source, out=tmp_path / "cut", **{**how, "steps": 10}, resume=True)
+
+
+def test_python_names_the_place_beside_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pilothouse
+    from pilothouse import api
+
+    given: list[Any] = []
+    done = Run(Path(), "", [], 0, [], 0.0)
+    monkeypatch.setattr(api, "_train", lambda bound, source, **how: given.append((source, how)) or done)
+    pilothouse.train(clone_and_go(), DATA, env="pendulum", online_steps=5)
+    pilothouse.train(td3bc(), DATA, env="pendulum", steps=5)
+    (lived, how), (offline, _) = given
+    assert isinstance(lived, ContinuedSource) and lived.place.environments == 1 and how["online_steps"] == 5
+    assert isinstance(offline, DataSource) and offline.evaluation is not None
+    with pytest.raises(SettingError, match="place to learn in already"):
+        pilothouse.train(td3(), "pendulum", env="pendulum", steps=5)
+    with pytest.raises(SettingError, match="does not fit the dataset"):
+        pilothouse.train(clone_and_go(), DATA, env="cartpole", online_steps=5)
 
 
 def test_a_stage_of_so_many_updates_is_in_whole_cycles() -> None:
