@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {' '.join(str(fault).split())}", file=sys.stderr)
         return fault.exit_code
     except KeyboardInterrupt as stop:
-        print(f"error: {stop or 'Interrupted.'}", file=sys.stderr)
+        print(f"error: {str(stop) or 'Interrupted.'}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -9,12 +9,13 @@ turn (seed 0), which is what `train_actors` does.
 import json
 import os
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from importlib import resources
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -78,13 +79,25 @@ def train_actors(environments: Sequence[str], out: Path, tell: Tell) -> dict[str
         places.put(core)
     with ProcessPoolExecutor(workers, context, initializer=_pin, initargs=(places,)) as pool:
         waiting: set[Future[None]] = {pool.submit(_train_one, name, str(out)) for name in missing}
-        while waiting:
-            done, waiting = wait(waiting, timeout=30)
-            for each in done:
-                each.result()
-            stands = ", ".join(f"{name} {_stands_at(out, name):,}" for name in missing)
-            tell(f"training: {stands} of {AGES[-1]:,} steps, {(time.monotonic() - began) / 60:.0f} min")
+        try:
+            while waiting:
+                done, waiting = wait(waiting, timeout=30)
+                for each in done:
+                    each.result()
+                stands = ", ".join(f"{name} {_stands_at(out, name):,}" for name in missing)
+                tell(f"training: {stands} of {AGES[-1]:,} steps, {(time.monotonic() - began) / 60:.0f} min")
+        except BaseException:
+            _stop(pool)
+            raise
     return found
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    """Interrupts the workers, each of which then writes a checkpoint; nothing that waits is begun."""
+    pool.shutdown(wait=False, cancel_futures=True)
+    for worker in active_children():
+        if worker.pid is not None:
+            os.kill(worker.pid, signal.SIGINT)
 
 
 def _pin(places: Any) -> None:
