@@ -90,6 +90,14 @@ def _seeds(width: int, reach: float) -> Row:
     return Row(f"seeds-{width}", work, "update", peer_name, side("together"), side("apart"), count=400, reach=reach)
 
 
+def _opening(how: str, reach: float) -> Row:
+    peer = Side("ours/opening.py", ("--how", "iterate"))
+    work = f"Opening a Minari dataset of 1M transitions, the {how} time, every number read once"
+    return Row(
+        f"opening-{how}", work, "opening", "Minari, iterated", Side("ours/opening.py", ("--how", how)), peer, 1, reach
+    )
+
+
 ROWS = (
     _sac("sbx", "SBX", 1, reach=1.2, stretch=1.3),
     _sac("sbx", "SBX", 32),
@@ -144,6 +152,8 @@ ROWS = (
         seconds=900.0,
         rounds=1,
     ),
+    _opening("first", 3.0),
+    _opening("later", 20.0),
     Row(
         "help",
         "`pilothouse --help`",

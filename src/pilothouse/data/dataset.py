@@ -14,7 +14,7 @@ from jaxtyping import Bool, Int, PyTree, Shaped
 from pilothouse.core.batch import Batch
 from pilothouse.core.errors import DataError, SettingError
 from pilothouse.core.spaces import MASK, Box, DictSpace, Space, Spec, to_json, to_unit
-from pilothouse.data.mapped import release
+from pilothouse.data.mapped import release, take
 
 STD_FLOOR = 1e-3
 """Smallest standard deviation that observations are divided by."""
@@ -112,8 +112,7 @@ class Dataset:
         """
         taken = {name: getattr(self, name) for name in (*_PER_ROW, "episode_id")}
         if at is not None:
-            whole, taken = taken, jax.tree.map(lambda x: x[at], taken)
-            jax.tree.map(release, whole)
+            taken = jax.tree.map(lambda x: take(x, at), taken)
         return Batch(
             obs=_as_space(self.spec.obs, taken["obs"]),
             next_obs=_as_space(self.spec.obs, taken["next_obs"]),
