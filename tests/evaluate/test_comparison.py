@@ -113,8 +113,9 @@ def test_resumed_when_finished_repeats_nothing(whole: Comparison, tmp_path: Path
 
     for name in ("Groups", "learn_in", "evaluate_offline", "evaluation"):
         monkeypatch.setattr(comparison, name, never)
-    again = compare(bounds(), source(), PLAN, out=tmp_path / "out", resume=True)
-    assert untimed(again.as_json()) == untimed(whole.as_json())
+    said: list[str] = []
+    again = compare(bounds(), source(), PLAN, out=tmp_path / "out", resume=True, tell=said.append)
+    assert untimed(again.as_json()) == untimed(whole.as_json()) and "already finished" in said[0]
 
 
 def test_other_settings_are_refused_and_a_used_folder_too(whole: Comparison) -> None:

@@ -255,7 +255,10 @@ def compare(
                 if path.name != ".lock":
                     shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         write_json(folder / "config.json", {**config, "command": command, "versions": versions()})
-        return _Work(folder, recipes, source, plan, tell or (lambda line: None), command).all()
+        say = tell or (lambda line: None)
+        if (folder / "comparison.json").is_file():
+            say(f"{folder}: already finished.")
+        return _Work(folder, recipes, source, plan, say, command).all()
     except SettingError:
         if not (folder / "pace.json").is_file():  # refused before anything was begun: a budget too small
             (folder / "config.json").unlink(missing_ok=True)
