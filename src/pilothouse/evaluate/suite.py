@@ -1,10 +1,10 @@
 """The offline suite: datasets of known origin that methods are compared on, recorded anew in minutes.
 
-Simulators (`hopper`, `halfcheetah`, `walker2d`): an agent of SAC at five ages (`suite_actors`). `random` acts
-uniformly; `medium` is the age whose return lies nearest to half way between random and the best age; `medium-replay`
-is the five ages in equal shares, one after the other; `medium-best` is half `medium` and half the best age, and is
-called `medium-expert` only where the best age earns 90% of what D4RL calls expert. Agents draw their actions, as they
-did while they learned.
+Simulators (`hopper`, `halfcheetah`, `walker2d`): an agent of SAC at five ages (`suite_actors`), drawing its actions as
+it did while it learned. `random` acts uniformly. `medium` is the age whose return lies nearest to half way between
+random and the best age; it is called `poor` where that is below 0.25 and `good` from 0.75 on. `medium-replay` is the five
+ages in equal shares, one after the other. `medium-best` (`poor-best`, …) is half that age and half the best one, called
+`medium-expert` only where the best age earns 90% of what D4RL calls expert.
 
 Point maze (`pointmaze`), in the manner of OGBench (Park et al., arXiv:2410.20092): a planner with noisy pushes that
 walks to the episode's goal from anywhere (`navigate`), from at most two cells away, so that longer ways have to be put
