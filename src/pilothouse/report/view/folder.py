@@ -22,7 +22,7 @@ MOST_FOLDERS = 20_000
 TAIL = 96_000
 """Bytes of `metrics.jsonl` that are read for a run's summary: its last lines."""
 RECENT = 64
-"""Lines at the end of `metrics.jsonl` that say how far the run is and which seeds diverged."""
+"""Lines at the end of `metrics.jsonl` that are read whatever they hold; before them, only those with a return."""
 RETURN = "evaluation/return"
 _MEASURED = b'"evaluation/return"'
 _INSIDE_A_RUN = {"checkpoints", "policy", "replay", "episodes"}
@@ -211,18 +211,40 @@ def _tail_facts(path: Path, mark: tuple[int, int] | None) -> tuple[int, tuple[fl
     """The last step, the last return of each seed, and how many seeds diverged."""
     if mark is None:
         return 0, (), 0
+    newest: dict[int, dict[str, Any]] = {}
+    returns: dict[int, float] = {}
     try:
         with path.open("rb") as file:
-            file.seek(max(0, mark[1] - TAIL))
-            lines = file.read(TAIL).splitlines()
+            for amount in (TAIL // 16, TAIL):
+                file.seek(max(0, mark[1] - amount))
+                newest, returns = _last_of_each_seed(file.read(amount).splitlines())
+                if newest.keys() == returns.keys() and newest:
+                    break
     except OSError:
         return 0, (), 0
-    recent = [row for raw in lines[-RECENT:] if (row := _row(raw)) is not None]
-    measured = [row for raw in lines if _MEASURED in raw and (row := _row(raw)) is not None]
-    step = max((row["step"] for row in recent), default=0)
-    diverged = {row["seed"] for row in recent if row.get("diverged") is True}
-    returns = {row["seed"]: float(row[RETURN]) for row in measured if _finite(row.get(RETURN))}
-    return step, tuple(returns[seed] for seed in sorted(returns)), len(diverged)
+    step = max((row["step"] for row in newest.values()), default=0)
+    diverged = sum(row["diverged"] is True for row in newest.values())
+    return step, tuple(returns[seed] for seed in sorted(returns)), diverged
+
+
+def _last_of_each_seed(lines: list[bytes]) -> tuple[dict[int, dict[str, Any]], dict[int, float]]:
+    """The newest line of each seed and its last return, read backwards as far as is needed."""
+    newest: dict[int, dict[str, Any]] = {}
+    returns: dict[int, float] = {}
+    for place, raw in enumerate(reversed(lines)):
+        if place >= RECENT and _MEASURED not in raw:
+            continue
+        row = _row(raw)
+        if row is None:
+            continue
+        seed = row["seed"]
+        if seed in newest and newest.keys() == returns.keys():
+            break  # a whole step of all seeds has been seen, and a return of each
+        told = newest.setdefault(seed, row)
+        told["diverged"] = told.get("diverged") is True or row.get("diverged") is True
+        if _finite(row.get(RETURN)):
+            returns.setdefault(seed, float(row[RETURN]))
+    return newest, returns
 
 
 def _finite(value: Any) -> bool:
