@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable, Generator
-from pathlib import Path
 
 import pytest
 import uvicorn
@@ -16,11 +15,6 @@ from pilothouse.train.run import train
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 # Relative luminance and contrast as WCAG 2 defines them, of every element that shows text of its own.
 CONTRAST = """() => {
   const parse = (c) => c.match(/[\\d.]+/g).map(Number);
@@ -57,17 +51,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join(timeout=10)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator:
-    api = pytest.importorskip("playwright.sync_api", reason="Playwright's Python package is not installed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not installed (apt-get install chromium)")
-    with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield started
-        started.close()
 
 
 @pytest.fixture
