@@ -70,12 +70,12 @@ def crr_cql(
     )
 
 
-SHARED = {"width": 32, "batch": 64, "lr": 1e-3, "rate": 0.02}
+SHARED = {"width": 64, "batch": 64, "rate": 0.02, "samples": 4}
 ARMS = {
-    "crr-cql": (crr_cql, {**SHARED, "actor_lr": 1e-3, "samples": 10, "temperature": 1.0}),
-    "crr": (crr, {**SHARED, "temperature": 1.0}),
+    "crr-cql": (crr_cql, {**SHARED, "temperature": 1.0, "lr": 3e-4, "actor_lr": 1e-4}),
+    "crr": (crr, {**SHARED, "temperature": 10.0, "lr": 1e-3}),
 }
-UPDATES = 4_000
+UPDATES = 6_000
 
 
 def measure(seeds: Sequence[int]) -> Measured:
@@ -93,12 +93,16 @@ CLAIM = Claim(
     relations=(greater("crr-cql", "crr"),),
     unit="return (Pendulum)",
     settings={arm: settings for arm, (_, settings) in ARMS.items()},
-    tried={arm: ["temperature=1 limit=20"] for arm in ARMS},
+    tried={
+        "crr-cql": [f"temperature={t} lr={lr} actor_lr={lr}/3" for t in (1, 10, 100) for lr in (3e-4, 1e-3)],
+        "crr": [f"temperature={t} lr={lr}" for t in (1, 10, 100) for lr in (3e-4, 1e-3)],
+    },
     seeds=8,
     notes=(
-        "Data of mixed behaviour of our own making, one dataset for all seeds; the paper's are D4RL's. Both arms learn at "
-        "one rate, and ours draws 10 actions where the recipe's default, the authors', is 50. Nothing was "
-        "tuned: what is a method's own is set as in its paper, sizes and rates are small and alike, and all was fixed "
-        "before the first run."
+        "Data of mixed behaviour of our own making, one dataset for all seeds; the paper's are D4RL's. The grid is the same "
+        "for both, seeds 0 to 3, and the best mean of each was taken: temperature 1 and the lower rate for CRR+ (-452; the "
+        "rest -708 to -938), 10 and the higher rate for CRR (-683; 100 came near at -697, the rest to -1614). The actor of "
+        "CRR+ learns at a third of its critics' rate, as the authors' does. Both arms draw 4 actions, where the "
+        "recipe's default, the authors', is 50, so that one of the paper's choices is not at work."
     ),
 )
