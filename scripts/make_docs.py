@@ -26,6 +26,7 @@ BASES = {
 WRITTEN_FROM = {"paper": "the paper", "code": "the authors' code", "abstract": "the abstract alone"}
 TRAIN = {
     "data": "pilothouse train {} --data ./my-dataset",
+    "continued": "pilothouse train {} --data ./my-dataset --env MyEnvironment-v0 --online-steps 20000",
     "pairs": "pilothouse train {} --data ./my-pairs",
     "world": "pilothouse train {} --world {}",
     "text": "pilothouse train {} --world arithmetic",
