@@ -34,10 +34,6 @@ shape_checks.check = beartype.beartype(conf=beartype.BeartypeConf(hint_overrides
 sys.modules["shape_checks"] = shape_checks
 jaxtyping.install_import_hook("pilothouse", "shape_checks.check")
 
-# Cores become devices when this is imported, unless JAX has computed something: an array made at the top of a test
-# module would otherwise decide, by the order of collection, how lanes are arranged in this process.
-import pilothouse.train.dealing  # noqa: E402, F401
-
 # The first example of a property compiles, so a deadline would measure the compiler. The gate is to give the
 # same answer twice, so examples are drawn from the test's own name; `--hypothesis-profile=explore` draws anew.
 hypothesis.settings.register_profile("gate", deadline=None, derandomize=True, max_examples=30)
