@@ -78,7 +78,7 @@ def run_page(folder: Path) -> Page:
         Section("Run it again", _again(config)),
     ]
     recipe = str(config.get("recipe") or folder.absolute().name)
-    source = _source(config)
+    source = source_name(config)
     return Page(f"{recipe} on {source}" if source else recipe, "Pilothouse run", "", sections)
 
 
@@ -256,7 +256,7 @@ def _episode(folder: Path) -> list[Section]:
     return [Section("One episode", [Film(video, f"`{path.relative_to(folder)}`")])]
 
 
-def _source(config: Mapping[str, Any]) -> str:
+def source_name(config: Mapping[str, Any]) -> str:
     """Where the policy acted or learned from: `source` as a text, or the first text within it that names one."""
     source = config.get("source")
     place = source if isinstance(source, dict) else config
@@ -271,12 +271,12 @@ def _again(config: Mapping[str, Any]) -> list[Block]:
     if isinstance(command, list) and command:
         command = shlex.join(str(part) for part in command)
     blocks: list[Block] = [Code(command) if isinstance(command, str) and command else _no_command()]
-    settings = [pair for name, value in config.items() if name not in _APART for pair in _flat(name, value)]
+    settings = [pair for name, value in config.items() if name not in _APART for pair in flat(name, value)]
     if settings:
         blocks.append(Folded("Settings", [Pairs(settings[:400])]))
     versions = config.get("versions")
     if isinstance(versions, dict) and versions:
-        blocks.append(Pairs(_flat("", versions)))
+        blocks.append(Pairs(flat("", versions)))
     else:
         blocks.append(Notice("`config.json` does not say with which versions the run was made."))
     return blocks
@@ -289,13 +289,13 @@ def _no_command() -> Notice:
     return Notice("`config.json` holds no command; `pilothouse train --config config.json` starts the same run.")
 
 
-def _flat(name: str, value: Any, depth: int = 0) -> list[tuple[str, str]]:
+def flat(name: str, value: Any, depth: int = 0) -> list[tuple[str, str]]:
     """Nested settings as `outer.inner` pairs, three levels deep; deeper ones as JSON."""
     if isinstance(value, dict) and value and depth < 3:
         return [
             pair
             for key, inner in value.items()
-            for pair in _flat(f"{name}.{key}" if name else str(key), inner, depth + 1)
+            for pair in flat(f"{name}.{key}" if name else str(key), inner, depth + 1)
         ]
     shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return [(name, shown if len(shown) <= 300 else shown[:299] + "…")]

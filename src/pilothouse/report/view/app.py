@@ -6,6 +6,7 @@ app alone, and a report is shown in a sandbox of its own.
 """
 
 import itertools
+import re
 import secrets
 import threading
 from collections import OrderedDict
@@ -155,11 +156,7 @@ def serve(root: Path | str, *, host: str = "127.0.0.1", port: int = 8_420, tell:
 
 def _refused(view: View, request: Request) -> Response | None:
     """A response for whoever may not look; None for who may."""
-    host = (
-        request.headers.get("host", "").rsplit(":", 1)[0]
-        if not request.headers.get("host", "").endswith("]")
-        else request.headers["host"]
-    )
+    host = re.sub(r":\d+$", "", request.headers.get("host", ""))
     if view.hosts and host not in view.hosts:
         return Response("This address is not served here.", 421, media_type="text/plain")
     if request.method == "POST":

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pilothouse.core.errors import DataError, OutputError
+from pilothouse.report.run_report import source_name
 
 DEEPEST = 4
 """Levels of folders that are looked through."""
@@ -181,7 +182,7 @@ def _config_facts(path: Path, mark: tuple[int, int] | None) -> tuple[str, str, i
     seeds = config.get("seeds")
     return (
         str(config.get("recipe") or path.parent.name)[:80],
-        source_of(config)[:120],
+        Path(source_name(config)).name[:120],
         seeds if isinstance(seeds, int) else 0,
         planned if isinstance(planned, int) else None,
         "",
@@ -195,15 +196,6 @@ def read_config(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError):
         return None
     return config if isinstance(config, dict) else None
-
-
-def source_of(config: dict[str, Any]) -> str:
-    """Where the run learned: its data, environment or world, by name."""
-    source = config.get("source")
-    place = source if isinstance(source, dict) else config
-    names = ("data", "env", "world", "task", "model", "pairs", "source")
-    found = next((place[name] for name in names if isinstance(place.get(name), str)), "")
-    return Path(found).name if "/" in found else found
 
 
 @lru_cache(maxsize=20_000)

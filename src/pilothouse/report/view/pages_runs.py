@@ -1,6 +1,5 @@
 """The pages about runs: the list, several beside one another, and one by itself."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from pilothouse.report.charts import NARROW, WIDE, SeedRow, seed_dots
 from pilothouse.report.markup import Markup, element
 from pilothouse.report.numerals import UNKNOWN, count, duration, number
+from pilothouse.report.run_report import flat
 from pilothouse.report.view import layout
 from pilothouse.report.view.curves import metrics_of, names_of
 from pilothouse.report.view.folder import RETURN, Found, RunSummary, read_config
@@ -203,24 +203,12 @@ def _last_returns(runs: Sequence[tuple[str, Path, RunSummary]]) -> Markup | None
     return layout.section("Last returns, seed by seed", element("figure", *charts))
 
 
-def flat(value: Any, prefix: str = "") -> dict[str, str]:
-    """Nested settings as `a.b: text`."""
-    if isinstance(value, dict):
-        return {
-            k: v
-            for key, inner in value.items()
-            for k, v in flat(inner, f"{prefix}.{key}" if prefix else str(key)).items()
-        }
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return {prefix: text if len(text) <= 200 else text[:199] + "…"}
-
-
 def _differences(runs: Sequence[tuple[str, Path, RunSummary]]) -> Markup:
     kept = ("recipe", "settings", "source", "seeds", "seed", "steps", "online_steps", "schedule", "versions")
     settings = []
     for _, path, _ in runs:
         config = read_config(path / "config.json") or {}
-        settings.append(flat({key: config[key] for key in kept if key in config}))
+        settings.append(dict(flat("", {key: config[key] for key in kept if key in config})))
     keys = list(dict.fromkeys(key for one in settings for key in one))
     differing = [key for key in keys if len({one.get(key) for one in settings}) > 1]
     head = ["Setting", *(name for name, _, _ in runs)]
@@ -336,8 +324,8 @@ def _settings(config: Mapping[str, Any]) -> Markup | None:
     if not config:
         return None
     command = str(config.get("command") or "")
-    shown = flat(config.get("settings", {}))
-    rest = flat({key: value for key, value in config.items() if key not in ("command", "settings")})
+    shown = dict(flat("", config["settings"])) if config.get("settings") else {}
+    rest = dict(flat("", {key: value for key, value in config.items() if key not in ("command", "settings")}))
     typed = (
         element("pre", element("code", command), tabindex="0", role="region", aria_label="Command") if command else None
     )
