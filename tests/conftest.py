@@ -34,6 +34,10 @@ shape_checks.check = beartype.beartype(conf=beartype.BeartypeConf(hint_overrides
 sys.modules["shape_checks"] = shape_checks
 jaxtyping.install_import_hook("pilothouse", "shape_checks.check")
 
+# Divides the cores between lanes, which JAX allows before its first computation only; a test module that
+# computes something as it is collected would otherwise decide how the lanes of all others are arranged.
+import pilothouse.train.machine  # noqa: E402, F401
+
 # The first example of a property compiles, so a deadline would measure the compiler. The gate is to give the
 # same answer twice, so examples are drawn from the test's own name; `--hypothesis-profile=explore` draws anew.
 hypothesis.settings.register_profile("gate", deadline=None, derandomize=True, max_examples=30)
