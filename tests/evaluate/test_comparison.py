@@ -16,6 +16,7 @@ from pilothouse.evaluate import comparison
 from pilothouse.evaluate.comparison import Comparison, Plan, compare
 from pilothouse.evaluate.scripted_data import mixed_pendulum
 from pilothouse.report.comparison_report import comparison_page
+from pilothouse.train import work_folder
 from pilothouse.train.resolve import world_source
 from pilothouse.train.sources import DataSource
 
@@ -90,13 +91,13 @@ def dying(original: Callable[..., Any], after: int, before_the_write: bool) -> C
     return write
 
 
-@pytest.mark.parametrize(("after", "before"), [(3, True), (5, False)])
+@pytest.mark.parametrize(("after", "before"), [(2, True), (4, False)])
 def test_killed_between_two_files_and_resumed(
     whole: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int, before: bool
 ) -> None:
     """Files are written whole or not at all, so dying at one is dying anywhere before or after it."""
     with monkeypatch.context() as patch:
-        patch.setattr(comparison, "write_json", dying(comparison.write_json, after, before))
+        patch.setattr(work_folder, "write_json", dying(work_folder.write_json, after, before))
         with pytest.raises(Killed):
             compare(bounds(), source(), PLAN, out=tmp_path / "out")
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "methods").glob("*/*.json")}
@@ -127,7 +128,7 @@ def test_other_settings_are_refused_and_a_used_folder_too(whole: Comparison) -> 
         compare(bounds(), source(), replace(PLAN, seeds=3), out=whole.folder, resume=True)
     (whole.folder.parent / "other").mkdir(exist_ok=True)
     (whole.folder.parent / "other" / "file").touch()
-    with pytest.raises(OutputError, match="no comparison"):
+    with pytest.raises(OutputError, match="none of `pilothouse compare`"):
         compare(bounds(), source(), PLAN, out=whole.folder.parent / "other", resume=True)
 
 

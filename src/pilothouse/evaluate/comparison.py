@@ -12,7 +12,6 @@ comparison.json    the answer
 """
 
 import math
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -24,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pilothouse.algorithm.recipe import Bound
-from pilothouse.core.errors import OutputError, SettingError
+from pilothouse.core.errors import SettingError
 from pilothouse.data.diagnosis import Diagnosis, diagnose
 from pilothouse.evaluate.bandit_tuning import Tuned, tune_by_bandit
 from pilothouse.evaluate.departure import Departure, Neighbourhoods
@@ -37,10 +36,11 @@ from pilothouse.train.evaluation import evaluation
 from pilothouse.train.groups import Groups
 from pilothouse.train.policy_files import read_by_acting, save_policy
 from pilothouse.train.resumable import Learned, learn_in
-from pilothouse.train.run import Tell, default_folder, lock, versions
+from pilothouse.train.run import Tell, default_folder
 from pilothouse.train.session import Session, builder
 from pilothouse.train.sources import DataSource
 from pilothouse.train.storage import read_json, write_json
+from pilothouse.train.work_folder import kept, work_folder
 
 STEPS = 10_000
 DISCOUNT = 0.99
@@ -244,30 +244,16 @@ def compare(
     plan.check()
     _check(recipes, source, plan)
     folder = Path(out) if out is not None else default_folder("compare", source.name)
-    config = _config(recipes, source, plan)
-    stored = _stored(folder, resume=resume, overwrite=overwrite)
-    if stored is not None:
-        _same(stored, config, folder)
-    held = lock(folder)
-    try:
-        if overwrite:
-            for path in folder.iterdir():
-                if path.name != ".lock":
-                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-        write_json(folder / "config.json", {**config, "command": command, "versions": versions()})
-        say = tell or (lambda line: None)
+    config, say = _config(recipes, source, plan), tell or (lambda line: None)
+    with work_folder(folder, "compare", config, resume=resume, overwrite=overwrite, command=command):
         if (folder / "comparison.json").is_file():
             say(f"{folder}: already finished.")
-        return _Work(folder, recipes, source, plan, say, command).all()
-    except SettingError:
-        if not (folder / "pace.json").is_file():  # refused before anything was begun: a budget too small
-            (folder / "config.json").unlink(missing_ok=True)
-        raise
-    finally:
-        held.close()
-        (folder / ".lock").unlink(missing_ok=True)
-        if not any(folder.iterdir()):
-            folder.rmdir()
+        try:
+            return _Work(folder, recipes, source, plan, say, command).all()
+        except SettingError:
+            if not (folder / "pace.json").is_file():  # refused before anything was begun: a budget too small
+                (folder / "config.json").unlink(missing_ok=True)
+            raise
 
 
 def _check(recipes: Sequence[Bound], source: DataSource, plan: Plan) -> None:
@@ -285,44 +271,10 @@ def _check(recipes: Sequence[Bound], source: DataSource, plan: Plan) -> None:
 def _config(recipes: Sequence[Bound], source: DataSource, plan: Plan) -> dict[str, Any]:
     grid = {name: list(values) for name, values in plan.grid.items()}
     return {
-        "compare": 1,
         "recipes": {bound.name: dict(bound.settings) for bound in recipes},
         "source": source.describe(),
         "plan": {**asdict(plan), "grid": grid},
     }
-
-
-def _stored(folder: Path, *, resume: bool, overwrite: bool) -> dict[str, Any] | None:
-    """The config of the comparison to go on with; None for one from the start."""
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file; --out is a folder.")
-    used = folder.is_dir() and any(path.name != ".lock" for path in folder.iterdir())
-    if used and not (resume or overwrite):
-        raise OutputError(
-            f"{folder} is not empty. Use --resume to go on, --overwrite to start again, or another --out."
-        )
-    if not used or overwrite:
-        return None
-    found = read_json(folder / "config.json", "comparison's config") if (folder / "config.json").is_file() else {}
-    if not isinstance(found, dict) or "compare" not in found:
-        raise OutputError(f"{folder} holds files, but no comparison of pilothouse. Choose another --out.")
-    return found
-
-
-def _same(stored: Mapping[str, Any], config: Mapping[str, Any], folder: Path) -> None:
-    """Raises unless all that numbers depend on is as it was."""
-    for name in ("recipes", "source"):
-        if stored.get(name) != config[name]:
-            old, new = stored.get(name), config[name]
-            if isinstance(old, dict) and list(old) != list(new):
-                old, new = " ".join(old), " ".join(new)
-            raise SettingError(f"{folder} was begun with {name} {old}, and now {new} was given. Choose another --out.")
-    for name, value in config["plan"].items():
-        if stored.get("plan", {}).get(name) != value:
-            raise SettingError(
-                f"{folder} was begun with {name}={stored.get('plan', {}).get(name)!r}, and now {name}={value!r} was "
-                "given. Resume with the same, or choose another --out."
-            )
 
 
 class _Work:
@@ -401,9 +353,9 @@ class _Work:
 
     def _decide_steps(self) -> None:
         """The number of updates, from the folder where it was decided before; measures the pace where that matters."""
-        kept = self.folder / "pace.json"
-        if kept.is_file():
-            found = read_json(kept, "comparison's pace")
+        decided = self.folder / "pace.json"
+        if decided.is_file():
+            found = read_json(decided, "comparison's pace")
             self.steps, self.estimated = int(found["steps"]), found["seconds"]
             return
         lane_count = {bound.name: len(self.tried[bound.name]) * len(self.seeds) for bound in self.recipes}
@@ -420,7 +372,7 @@ class _Work:
             self.estimated = each * self.steps + fitting
             if self.estimated > LONG or self.plan.budget is not None:
                 self.tell(f"Estimated: {self.estimated / 60:.0f} minutes, and what measuring takes.")
-        write_json(kept, {"steps": self.steps, "seconds": self.estimated, "updates_per_second": paces})
+        write_json(decided, {"steps": self.steps, "seconds": self.estimated, "updates_per_second": paces})
 
     def _bought(self, each: float, fitting: float) -> int:
         """How many updates of every method the budget pays for: a tenth is kept for compiling and measuring."""
@@ -494,11 +446,7 @@ class _Work:
     def _kept(self, path: Path, work: Callable[[], dict[str, Any]], units: float) -> dict[str, Any]:
         """What this file holds, or what the work gives, kept there whole or not at all."""
         worked = not path.is_file()
-        if worked:
-            found = work()
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_json(path, found)
-        found = read_json(path, "comparison's intermediate result")
+        found = kept(path, work)
         self._count(units, worked)
         return found
 
@@ -626,11 +574,11 @@ def _estimate_to(estimate: OfflineEstimate) -> dict[str, Any]:
     }
 
 
-def _estimate_from(kept: Mapping[str, Any]) -> OfflineEstimate:
+def _estimate_from(stored: Mapping[str, Any]) -> OfflineEstimate:
     def array(name: str) -> np.ndarray:
-        return np.asarray(kept[name], np.float64)  # null becomes NaN
+        return np.asarray(stored[name], np.float64)  # null becomes NaN
 
-    low, high = kept["possible"]
+    low, high = stored["possible"]
     return OfflineEstimate(
         values=array("values"),
         disagreement=array("disagreement"),
@@ -638,8 +586,8 @@ def _estimate_from(kept: Mapping[str, Any]) -> OfflineEstimate:
         trained_error=array("trained_error"),
         departure=Departure(array("outside"), array("ratio")),
         possible=(low, high),
-        spread=float(kept["spread"]),
-        rows=int(kept["rows"]),
-        whole=bool(kept["whole"]),
-        remembers=bool(kept["remembers"]),
+        spread=float(stored["spread"]),
+        rows=int(stored["rows"]),
+        whole=bool(stored["whole"]),
+        remembers=bool(stored["remembers"]),
     )
