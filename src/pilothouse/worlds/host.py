@@ -185,6 +185,10 @@ class GymnasiumWorld:
             raise SettingError(f'{self.name} draws nothing; make it with render_mode="rgb_array".')
         return frame
 
+    def simulators(self) -> list[Any]:
+        """The environments themselves, without their wrappers, one a copy: for changing their physics before a reset."""
+        return [each.unwrapped for each in self._envs]
+
     def close(self) -> None:
         """Close every copy; also done when the program ends, since an open renderer complains then."""
         self._close()
