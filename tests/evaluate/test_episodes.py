@@ -1,5 +1,6 @@
 """Measuring a policy: the numbers of its held-out episodes, and refusals where it does not fit."""
 
+import sys
 from typing import Any
 
 import equinox as eqx
@@ -8,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pilothouse.core.errors import SettingError, SpaceError
+from pilothouse.core.errors import PolicyError, SettingError, SpaceError
 from pilothouse.core.spaces import Box, DictSpace, Discrete, MultiDiscrete, Spec
 from pilothouse.evaluate.episodes import check_policy_fits, evaluate_policy
+from pilothouse.policies.host import HostPolicy
 from pilothouse.policies.policy import Memoryless, Random
 from pilothouse.rollout.episodes import traced_episodes
 from pilothouse.statistics import interquartile_mean, mean_interval
@@ -134,3 +136,46 @@ def test_numbers_that_cannot_be_are_refused(given: dict[str, int]) -> None:
     name, value = next(iter(given.items()))
     with pytest.raises(SettingError, match=f"{name}={value}"):
         evaluate_policy("random", PENDULUM, **given)
+
+
+class HostPush(HostPolicy):
+    """The same push, by a policy that cannot be traced."""
+
+    def __init__(self, torque: float, spec: Spec):
+        self.torque, self.spec, self.name = torque, spec, "push.onnx"
+
+    def act_many(self, obs: Any, carry: Any, seed: int) -> Any:
+        return np.full((len(obs), 1), self.torque), carry, {}
+
+
+def test_a_host_policy_is_measured_as_its_traced_twin_in_a_simulator() -> None:
+    simulator = environment_source("Pendulum-v1")
+    ours = evaluate_policy(Push(1.0, simulator.spec), simulator, episodes=2)
+    theirs = evaluate_policy(HostPush(1.0, simulator.spec), simulator, episodes=2)
+    assert theirs.returns == ours.returns and theirs.notes == ()
+
+
+def test_a_host_policy_is_measured_in_a_world_too_and_its_clipped_actions_are_counted() -> None:
+    found = evaluate_policy(HostPush(3.0, PENDULUM.spec), PENDULUM, episodes=3, name="push.onnx")
+    assert evaluate_policy(HostPush(2.0, PENDULUM.spec), PENDULUM, episodes=3).returns == found.returns
+    assert found.notes == ("600 of 600 actions of push.onnx (100.0%) lay beyond the bounds and were clipped.",)
+    assert "note: 600 of 600" in str(found) and found.as_json()["notes"] == list(found.notes)
+    # Episodes that the world begins otherwise differ, but pay about the same: each step is at most 16.27 + 0.004.
+    assert all(-200 * 16.28 < total < 0 for total in found.returns)
+    with pytest.raises(SpaceError, match="push|policy"):
+        evaluate_policy(HostPush(1.0, CARTPOLE.spec), PENDULUM, episodes=1)
+
+
+CARTPOLE = world_source("cartpole")
+
+
+def test_returns_that_are_no_numbers_are_refused() -> None:
+    with pytest.raises(PolicyError, match="2 of 2 returns of lost in pendulum are NaN"):
+        evaluate_policy(Push(float("nan"), PENDULUM.spec), PENDULUM, episodes=2, name="lost")
+
+
+def test_episodes_that_do_not_end_are_counted_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[evaluate_policy.__module__], "LONGEST", 5)
+    simulator = environment_source("Pendulum-v1")
+    found = evaluate_policy(Push(1.0, simulator.spec), simulator, episodes=2)
+    assert found.notes == ("2 of 2 episodes had not ended after 5 steps; their rewards until then are counted.",)

@@ -6,6 +6,7 @@ PilothouseError                  what was given, what was expected, what to do; 
 ├── SpaceError                   spaces or shapes that do not fit the recipe, data or environment
 ├── DataError                    a dataset that is missing, damaged or not what it says
 ├── CheckpointError              a checkpoint that is damaged, foreign, newer, or of another run
+├── PolicyError                  a policy, often from elsewhere, that cannot be read, fails, or does what no place takes
 ├── OutputError                  an output folder in use, not empty, or not writable; a full disk
 ├── MissingExtraError            an optional dependency is not installed
 ├── WiringError                  a recipe whose pieces do not fit together
@@ -40,6 +41,10 @@ class DataError(PilothouseError, ValueError):
 
 class CheckpointError(PilothouseError, ValueError):
     """A checkpoint that cannot be used."""
+
+
+class PolicyError(PilothouseError, ValueError):
+    """A policy that cannot be read or used: it raises, gives NaN or the wrong shape, or its file is not what it says."""
 
 
 class OutputError(PilothouseError, OSError):

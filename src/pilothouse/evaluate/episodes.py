@@ -6,14 +6,18 @@ from typing import Any
 import jax
 import numpy as np
 
-from pilothouse.core.errors import SettingError, SpaceError
+from pilothouse.core.errors import PolicyError, SettingError, SpaceError
 from pilothouse.core.spaces import Box, DictSpace, Discrete, MultiDiscrete, Space, Tokens
+from pilothouse.policies.host import HostPolicy
 from pilothouse.policies.policy import Policy, Random
-from pilothouse.rollout.collect import act, fresh_carries
-from pilothouse.rollout.episodes import host_episodes, traced_episodes
+from pilothouse.rollout.actors import HostActor, actor_of
+from pilothouse.rollout.episodes import Episodes, host_episodes, traced_episodes
 from pilothouse.statistics import Interval, interquartile_mean, mean_interval
 from pilothouse.train.evaluation import HELD_OUT
 from pilothouse.train.sources import SimulatorSource, WorldSource
+
+LONGEST = 100_000
+"""Steps after which an episode in a simulator is counted as it stands: some environments never end."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,8 @@ class Evaluation:
     """Returns of every episode, their interquartile mean and mean, and a 95% interval of the mean.
 
     `success` is the share of episodes with a positive return where rewards are 0 or 1 at the end (text, mazes),
-    None elsewhere.
+    None elsewhere. `notes` says what a reader of the numbers should know: actions that were clipped, decisions that took
+    long, episodes that did not end.
     """
 
     policy: str
@@ -32,16 +37,21 @@ class Evaluation:
     mean: float
     interval: Interval
     success: float | None = None
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.policy} in {self.env}: mean return {self.mean:.1f}, 95% {self.interval} over {self.episodes} episodes"
+        line = f"{self.policy} in {self.env}: mean return {self.mean:.1f}, 95% {self.interval} over {self.episodes} episodes"
+        return "\n".join([line, *(f"note: {note}" for note in self.notes)])
 
     def as_json(self) -> dict[str, Any]:
-        return {**self.__dict__, "interval": self.interval.to_json()}
+        """For `--json`; `notes` is there only where there are any."""
+        found = {**self.__dict__, "interval": self.interval.to_json()}
+        del found["notes"]
+        return {**found, "notes": list(self.notes)} if self.notes else found
 
 
 def evaluate_policy(
-    policy: Policy | str,
+    policy: Policy | HostPolicy | str,
     place: WorldSource | SimulatorSource,
     *,
     episodes: int = 20,
@@ -53,14 +63,27 @@ def evaluate_policy(
         raise SettingError(f"episodes={episodes}; expected at least 1.")
     if seed < 0:
         raise SettingError(f"seed={seed}; expected at least 0.")
-    spec = place.spec
+    spec, notes = place.spec, []
     if isinstance(policy, str):
         policy, name = Random(spec.action), policy
     check_policy_fits(policy, place)
-    if isinstance(place, WorldSource):
-        returns = _in_world(policy, place, episodes, HELD_OUT + seed)
+    if isinstance(place, WorldSource) and not isinstance(policy, HostPolicy):
+        found = _in_world(policy, place, episodes, HELD_OUT + seed)
     else:
-        returns = _in_simulator(policy, place, episodes, HELD_OUT + seed)
+        actor = actor_of(policy, copies=episodes, seed=HELD_OUT + seed)
+        found = _on_host(policy, place, episodes, HELD_OUT + seed, actor)
+        notes += actor.conduct.notes(name)
+    returns = np.asarray(found.returns, np.float64)
+    if not np.isfinite(returns).all():
+        raise PolicyError(
+            f"{int((~np.isfinite(returns)).sum())} of {episodes} returns of {name} in {place.name} are NaN or infinite; "
+            "a policy or environment that gives such numbers cannot be measured."
+        )
+    if unfinished := int((~np.asarray(found.ended)).sum()):
+        notes.append(
+            f"{unfinished} of {episodes} episodes had not ended after {int(np.max(found.lengths))} steps; "
+            "their rewards until then are counted."
+        )
     success = float(np.mean(returns > 0)) if isinstance(spec.action, Tokens) else None
     return Evaluation(
         name,
@@ -71,10 +94,11 @@ def evaluate_policy(
         float(np.mean(returns)),
         mean_interval(returns),
         success,
+        tuple(notes),
     )
 
 
-def check_policy_fits(policy: Policy, place: WorldSource | SimulatorSource) -> None:
+def check_policy_fits(policy: Policy | HostPolicy, place: WorldSource | SimulatorSource) -> None:
     """Raises `SpaceError` where a policy that knows its spec observes or does other than this place shows and takes.
 
     Bounds of observations may differ; those of actions may not.
@@ -111,37 +135,27 @@ def _range(space: Box) -> str:
     return f"[{', '.join(f'{x:g}' for x in low)}] to [{', '.join(f'{x:g}' for x in high)}]"
 
 
-def _in_world(policy: Policy, place: WorldSource, episodes: int, seed: int) -> np.ndarray:
-    world = place.world
-    longest = (
-        place.spec.action.longest
-        if isinstance(place.spec.action, Tokens)
-        else int(getattr(world, "horizon", None) or 10_000)
-    )
+def _in_world(policy: Policy, place: WorldSource, episodes: int, seed: int) -> Episodes:
+    world, longest = place.world, _longest(place)
 
     def run(policy: Policy, key: Any) -> Any:
-        return traced_episodes(policy, world, key, episodes=episodes, longest=longest).returns
+        return traced_episodes(policy, world, key, episodes=episodes, longest=longest)
 
-    return np.asarray(jax.jit(run)(policy, jax.random.key(seed)), np.float64)
+    return Episodes(*(np.asarray(part) for part in jax.jit(run)(policy, jax.random.key(seed))))
 
 
-def _in_simulator(policy: Policy, place: SimulatorSource, episodes: int, seed: int) -> np.ndarray:
-    key = jax.random.key(seed)
-
-    def decide(policy: Policy, obs: Any, carry: Any, step: Any) -> Any:
-        action, carry, _ = act(policy, obs, carry, jax.random.fold_in(key, step), each=False)
-        return action, carry
-
-    program = jax.jit(decide)
-    first = jax.jit(lambda policy: fresh_carries(policy, (), episodes, key, each=False))
+def _on_host(
+    policy: Policy | HostPolicy, place: WorldSource | SimulatorSource, episodes: int, seed: int, actor: HostActor
+) -> Episodes:
     world = place.make(episodes)
-
-    def actor(obs: Any, carry: Any, step: int) -> Any:
-        carry = first(policy) if carry is None else carry
-        action, carry = program(policy, obs, carry, np.int32(step))
-        return jax.tree.map(np.asarray, action), carry
-
+    longest = _longest(place) if isinstance(place, WorldSource) else LONGEST
     try:
-        return np.asarray(host_episodes(actor, world, [seed + episode for episode in range(episodes)]).returns)
+        return host_episodes(actor, world, [seed + episode for episode in range(episodes)], longest=longest)
     finally:
         world.close()
+
+
+def _longest(place: WorldSource) -> int:
+    if isinstance(place.spec.action, Tokens):
+        return place.spec.action.longest
+    return int(getattr(place.world, "horizon", None) or 10_000)

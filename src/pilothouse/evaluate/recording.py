@@ -12,15 +12,17 @@ from pilothouse.data.dataset import Dataset
 from pilothouse.data.episodes import dataset_from_transitions
 from pilothouse.data.minari_write import write_minari
 from pilothouse.evaluate.episodes import check_policy_fits
+from pilothouse.policies.host import HostPolicy
 from pilothouse.policies.policy import Policy, Random
-from pilothouse.rollout.collect import act, begin, collect, fresh_carries
+from pilothouse.rollout.actors import actor_of
+from pilothouse.rollout.collect import begin, collect
 from pilothouse.rollout.episodes import tasks_for
 from pilothouse.train.simulators import Simulators
 from pilothouse.train.sources import SimulatorSource, WorldSource
 
 
 def record_policy(
-    policy: Policy | str, place: WorldSource | SimulatorSource, *, steps: int, seed: int, out: Path
+    policy: Policy | HostPolicy | str, place: WorldSource | SimulatorSource, *, steps: int, seed: int, out: Path
 ) -> Dataset:
     """Act for `steps` steps in one environment and write the Minari dataset `out` (…/NAME-vN); returns what was written."""
     if steps < 1:
@@ -36,8 +38,8 @@ def record_policy(
     check_policy_fits(policy, place)
     rows = (
         _in_world(policy, place, steps, seed)
-        if isinstance(place, WorldSource)
-        else _in_simulator(policy, place, steps, seed)
+        if isinstance(place, WorldSource) and not isinstance(policy, HostPolicy)
+        else _on_host(policy, place, steps, seed)
     )
     env_id = place.name if isinstance(place, SimulatorSource) and ":" not in place.name else None
     dataset = dataset_from_transitions(rows, place.spec, name=out.name, env_id=env_id)
@@ -54,24 +56,16 @@ def _in_world(policy: Policy, place: WorldSource, steps: int, seed: int) -> Batc
     return jax.tree.map(np.asarray, jax.jit(run)(policy))
 
 
-def _in_simulator(policy: Policy, place: SimulatorSource, steps: int, seed: int) -> Batch:
-    simulators = Simulators(place.make(1), (seed,), 1)
-    key = jax.random.key(seed)
-
-    @jax.jit
-    def decide(policy: Policy, obs: Any, carry: Any, step: Any) -> Any:
-        action, carry, _ = act(policy, obs, carry, jax.random.fold_in(key, step), each=False)
-        return action, carry
-
-    first = fresh_carries(policy, (), 1, key, each=False)
-    carry, episode, rows = first, simulators.episode_id()[0, 0], []
+def _on_host(policy: Policy | HostPolicy, place: WorldSource | SimulatorSource, steps: int, seed: int) -> Batch:
+    simulators, actor = Simulators(place.make(1), (seed,), 1), actor_of(policy, copies=1, seed=seed)
+    carry, episode, rows = None, simulators.episode_id()[0, 0], []
     try:
         for step in range(steps):
             obs = jax.tree.map(lambda x: x[0], simulators.obs())
             if simulators.episode_id()[0, 0] != episode:
-                carry, episode = first, simulators.episode_id()[0, 0]
-            action, carry = decide(policy, obs, carry, np.int32(step))
-            rows.append(simulators.step(jax.tree.map(lambda x: np.asarray(x)[None], action), {}))
+                carry, episode = None, simulators.episode_id()[0, 0]
+            action, carry = actor(obs, carry, step)
+            rows.append(simulators.step(jax.tree.map(lambda x: x[None], action), {}))
     finally:
         simulators.close()
     return jax.tree.map(lambda *x: np.concatenate([each[0] for each in x]), *rows)

@@ -97,6 +97,11 @@ class SavedPolicy(eqx.Module):
     recipe: str = eqx.field(static=True)
     stack: int = eqx.field(static=True, default=1)
 
+    @property
+    def carried(self) -> Policy:
+        """The policy within, which sees what this one sees."""
+        return self.policy
+
     def reset(self, carry: Carry | None, task: PyTree, key: Any) -> Carry:
         return self.policy.reset(carry, task, key)
 

@@ -76,6 +76,12 @@ class WorldSource:
     def scaling(self) -> Scaling:
         return Scaling()
 
+    def make(self, size: int) -> Any:
+        """The world as a `HostWorld` of `size` copies, for policies that cannot be traced."""
+        from pilothouse.worlds.on_host import OnHost
+
+        return OnHost(self.world, size, self.name)
+
     def fixed(self) -> Mapping[str, PyTree]:
         """A text world brings `prompts`: the tasks given, or a bank of its own problems; held-out ones are drawn anew."""
         if self.prompts is not None:

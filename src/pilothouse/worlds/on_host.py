@@ -1,0 +1,82 @@
+"""A JAX world behind the face of a host world, for policies that cannot be traced."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, PyTree
+
+from pilothouse.core.batch import Batch
+from pilothouse.core.errors import SpaceError
+from pilothouse.core.keys import named
+from pilothouse.core.spaces import Spec
+from pilothouse.worlds.world import Task, World, as_host
+
+
+class OnHost:
+    """`size` copies of a JAX world as a `HostWorld`: the same physics, one compiled step at a time.
+
+    An episode follows from its seed (its task too, where the world draws tasks and none is given). A copy whose episode
+    is over stands still until it is reset: the same observation and flags again, reward 0.
+    """
+
+    def __init__(self, world: World, size: int, name: str = "the world"):
+        self.world, self.size, self.name = world, size, name
+        self.spec: Spec = world.spec
+        self.horizon: int | None = getattr(world, "horizon", None)
+        self._state: Any = None
+        self._reset, self._step = jax.jit(self._begin), jax.jit(self._advance)
+
+    def reset(self, indices: Sequence[int], seeds: Sequence[int], task: Task = ()) -> PyTree:
+        """Begin new episodes in these copies, each with its own seed; returns observations of `len(indices)`."""
+        at = np.asarray(indices, np.int64)
+        fresh = self._reset(np.asarray([int(seed) & 0xFFFFFFFF for seed in seeds], np.uint32), task)
+        if self._state is None:
+            filled = np.zeros(self.size, np.int64)
+            filled[at] = np.arange(len(at))
+            self._state = jax.tree.map(lambda x: x[filled], fresh)
+        else:
+            self._state = jax.tree.map(lambda old, new: old.at[at].set(new), self._state, fresh)
+        return as_host(fresh["obs"])
+
+    def step(self, actions: PyTree) -> Batch:
+        """Step every copy once: `next_obs, reward, terminated, truncated`, fresh arrays."""
+        if (given := len(jax.tree.leaves(actions)[0])) != self.size:
+            raise SpaceError(f"{given} actions for {self.size} copies of {self.name}; give one for each copy.")
+        self._state, reward = self._step(self._state, actions)
+        flags = {name: np.array(self._state[name]) for name in ("terminated", "truncated")}
+        return Batch(next_obs=jax.tree.map(np.array, self._state["obs"]), reward=np.array(reward), **flags)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _begin(self, seeds: Array, task: Task) -> dict[str, Any]:
+        def one(seed: Array, task: Task) -> dict[str, Any]:
+            key = jax.random.key(seed)
+            if isinstance(task, tuple) and not task and hasattr(self.world, "sample_task"):
+                task = self.world.sample_task(named(key, "task"))  # pyright: ignore[reportAttributeAccessIssue]
+            state, obs = self.world.reset(task, named(key, "reset"))
+            no = jnp.zeros((), bool)
+            return {"state": state, "obs": obs, "key": key, "time": 0, "terminated": no, "truncated": no}
+
+        return jax.vmap(one)(seeds, task)
+
+    def _advance(self, standing: dict[str, Any], actions: PyTree) -> tuple[dict[str, Any], Array]:
+        def one(now: dict[str, Any], action: PyTree) -> tuple[dict[str, Any], Array]:
+            key = jax.random.fold_in(named(now["key"], "step"), now["time"])
+            state, outcome = self.world.step(now["state"], action, key)
+            after = {
+                "state": state,
+                "obs": outcome.next_obs,
+                "key": now["key"],
+                "time": now["time"] + 1,
+                "terminated": outcome.terminated,
+                "truncated": outcome.truncated,
+            }
+            over = now["terminated"] | now["truncated"]
+            after = jax.tree.map(lambda old, new: jnp.where(over, old, new), now, after)
+            return after, jnp.where(over, 0.0, outcome.reward)
+
+        return jax.vmap(one)(standing, actions)
