@@ -85,12 +85,13 @@ def host_episodes(
     longest: int = 100_000,
     discount: float = 1.0,
     watch: Callable[[], None] | None = None,
+    task: PyTree = (),
 ) -> Episodes:
     """One episode in every copy of a host world, each from its own seed. `watch` is called before every step.
 
-    The reward of step t counts `discount ** t` times.
+    The reward of step t counts `discount ** t` times. `task` has a leading axis of copies, or is `()`.
     """
-    obs = world.reset(list(range(world.size)), list(seeds))
+    obs = world.reset(list(range(world.size)), list(seeds), task)
     alive, total, length = np.ones(world.size, bool), np.zeros(world.size), np.zeros(world.size, np.int32)
     carry = None
     for step in range(longest):

@@ -1,0 +1,120 @@
+"""Places whose physics is not what the policy was made for: factors on constants, single values, sets of them."""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, PRNGKeyArray
+
+from pilothouse.core.errors import PilothouseError, SettingError
+from pilothouse.train.sources import SimulatorSource, WorldSource
+from pilothouse.worlds import physics
+
+Place = WorldSource | SimulatorSource
+
+
+@dataclass(frozen=True)
+class ChangedSimulator(SimulatorSource):
+    """The simulator with factors on kinds of constants, and values for single ones; made anew, so nothing is restored."""
+
+    factors: tuple[tuple[str, float], ...] = ()
+    values: tuple[tuple[str, float], ...] = ()
+
+    def make(self, size: int) -> Any:
+        world = super().make(size)
+        for kind, factor in self.factors:
+            physics.scale(world, kind, factor)
+        if self.values:
+            physics.assign(world, dict(self.values))
+        return world
+
+
+def factors_of(place: Place) -> tuple[str, ...]:
+    """What of this place's physics can be multiplied."""
+    if isinstance(place, WorldSource):
+        return physics.factors_of(_innermost(place.world))
+    world = place.make(1)
+    try:
+        return physics.factors_of(world)
+    finally:
+        world.close()
+
+
+def with_factor(place: Place, kind: str, factor: float) -> Place:
+    """The place with `factor` on all constants of this kind."""
+    if isinstance(place, WorldSource):
+        value = getattr(_innermost(place.world), kind) * factor
+        return with_values(place, {kind: value})
+    before = place.factors if isinstance(place, ChangedSimulator) else ()
+    values = place.values if isinstance(place, ChangedSimulator) else ()
+    return ChangedSimulator(
+        place.name, place.environments, place.stack, factors=(*before, (kind, factor)), values=values
+    )
+
+
+def with_values(place: Place, values: Mapping[str, float]) -> Place:
+    """The place with these constants; `UnknownNameError` at once for a JAX world, when made for a simulator."""
+    if isinstance(place, WorldSource):
+        return replace(place, world=_around(place.world, values))
+    before = dict(place.values) if isinstance(place, ChangedSimulator) else {}
+    factors = place.factors if isinstance(place, ChangedSimulator) else ()
+    chosen = tuple({**before, **values}.items())
+    return ChangedSimulator(place.name, place.environments, place.stack, factors=factors, values=chosen)
+
+
+def constants_by_task(place: Place) -> dict[str, float]:
+    """The constants of a JAX world that its tasks may change, as they are; empty where tasks are something else."""
+    if not isinstance(place, WorldSource):
+        return {}
+    constants = physics.constants_of(_innermost(place.world))
+    try:
+        jax.eval_shape(lambda key: place.world.reset(constants, key), jax.random.key(0))
+    except (PilothouseError, TypeError, AttributeError, KeyError, ValueError):
+        return {}
+    return constants
+
+
+@dataclass(frozen=True)
+class UncertaintySet:
+    """Every combination of constants within these ranges, in the constants' own units."""
+
+    ranges: tuple[tuple[str, float, float], ...]
+
+    def __post_init__(self) -> None:
+        for name, low, high in self.ranges:
+            if not low < high:
+                raise SettingError(f"{name} from {low!r} to {high!r}; expected low < high.")
+
+    @classmethod
+    def of(cls, ranges: Mapping[str, tuple[float, float]]) -> "UncertaintySet":
+        return cls(tuple((name, float(low), float(high)) for name, (low, high) in ranges.items()))
+
+    def grid(self, points: int = 10) -> list[dict[str, float]]:
+        """`points` values of each constant, evenly from its lowest on, the highest left out; every combination."""
+        axes = [np.linspace(low, high, points, endpoint=False) for _, low, high in self.ranges]
+        names = [name for name, _, _ in self.ranges]
+        return [dict(zip(names, map(float, values), strict=True)) for values in itertools.product(*axes)]
+
+    def draw(self, key: PRNGKeyArray) -> dict[str, Array]:
+        """Constants drawn evenly from the set: a task for worlds that take them."""
+        keys = jax.random.split(key, len(self.ranges))
+        return {
+            name: jax.random.uniform(own, (), minval=low, maxval=high)
+            for own, (name, low, high) in zip(keys, self.ranges, strict=True)
+        }
+
+
+def _innermost(world: Any) -> Any:
+    while "world" in vars(world):
+        world = world.world
+    return world
+
+
+def _around(world: Any, values: Mapping[str, float]) -> Any:
+    """The world, however wrapped, with these constants in the innermost."""
+    if "world" in vars(world):
+        return replace(world, world=_around(world.world, values))
+    return physics.with_constants(world, values)
