@@ -7,6 +7,7 @@ import pytest
 from pilothouse.core.errors import SettingError, SpaceError
 from pilothouse.core.spaces import Box, DictSpace, Discrete, MultiDiscrete
 from pilothouse.explain.watched import feature_names, flat, watch
+from pilothouse.policies.host import HostPolicy
 from pilothouse.policies.policy import Memoryless
 from pilothouse.train.sources import SimulatorSource, WorldSource
 from pilothouse.worlds.cartpole import CartPole
@@ -21,11 +22,8 @@ class Leans(Memoryless):
         return (obs[2] + 0.3 * obs[3] > 0).astype(jnp.int32), carry, {"value": obs[2] * 2.0}
 
 
-class HostLeans:
+class HostLeans(HostPolicy):
     name, spec = "leans", PLACE.spec
-
-    def begin(self, copies, seed):
-        return ()
 
     def act_many(self, obs, carry, seed):
         return (obs[:, 2] + 0.3 * obs[:, 3] > 0).astype(np.int32), carry, {"value": obs[:, 2] * 2.0}

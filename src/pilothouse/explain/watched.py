@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int, PyTree
@@ -15,6 +16,7 @@ from jaxtyping import Bool, Float, Int, PyTree
 from pilothouse.core.errors import SettingError, SpaceError
 from pilothouse.core.keys import named
 from pilothouse.core.spaces import MASK, Box, DictSpace, Discrete, MultiDiscrete, Space, Spec
+from pilothouse.policies.host import HostPolicy, decide
 from pilothouse.rollout.collect import act, fresh_carries
 from pilothouse.train.sources import SimulatorSource, WorldSource
 
@@ -201,64 +203,69 @@ def feature_names(space: Space, prefix: str = "") -> tuple[str, ...]:
 
 def asker(policy: Any, copies: int, seed: int) -> Asked:
     """How to ask a policy of either kind for the actions of all copies at once, with what it tells beside them."""
-    if hasattr(policy, "act_many"):
+    if isinstance(policy, HostPolicy):
 
         def ask_host(obs: PyTree, carry: PyTree, step: int) -> Any:
             carry = policy.begin(copies, seed) if step == 0 else carry
-            return policy.act_many(obs, carry, seed + step)
+            decision = decide(policy, obs, carry, seed + step, copies)
+            return decision.action, decision.carry, decision.extra
 
         return ask_host
     key = named(jax.random.key(seed), "watch")
-    first = jax.jit(lambda policy: fresh_carries(policy, (), copies, key, each=False))
-    program = jax.jit(
-        lambda policy, obs, carry, step: act(policy, obs, carry, jax.random.fold_in(key, step), each=False)
-    )
 
     def ask(obs: PyTree, carry: PyTree, step: int) -> Any:
-        carry = first(policy) if step == 0 else carry
-        action, carry, extra = program(policy, obs, carry, np.int32(step))
+        carry = _first_carries(policy, key, copies) if step == 0 else carry
+        action, carry, extra = _act(policy, obs, carry, key, np.int32(step))
         return jax.tree.map(np.asarray, action), carry, extra
 
     return ask
 
 
+@eqx.filter_jit
+def _first_carries(policy: Any, key: Any, copies: int) -> PyTree:
+    return fresh_carries(policy, (), copies, key, each=False)
+
+
+@eqx.filter_jit
+def _act(policy: Any, obs: PyTree, carry: PyTree, key: Any, step: Any) -> Any:
+    return act(policy, obs, carry, jax.random.fold_in(key, step), each=False)
+
+
 def host_face(place: WorldSource | SimulatorSource, copies: int) -> Any:
     """`copies` of the place behind `reset`, `step` and `close` on NumPy arrays."""
-    return place.make(copies) if isinstance(place, SimulatorSource) else _Stepped(place.world, copies)
+    return place.make(copies) if isinstance(place, SimulatorSource) else _Stepped(place.world)
 
 
 class _Stepped:
     """A JAX world stepped from the host: each episode's dice follow from its own seed."""
 
-    def __init__(self, world: Any, size: int):
+    def __init__(self, world: Any):
         self.horizon = getattr(world, "horizon", None)
-        self._size, self._at = size, 0
-
-        @jax.jit
-        def begin(seeds: Any) -> Any:
-            keys = jax.vmap(jax.random.key)(seeds)
-            tasks = (
-                jax.vmap(lambda k: world.sample_task(named(k, "task")))(keys) if hasattr(world, "sample_task") else ()
-            )
-            return keys, *jax.vmap(world.reset)(tasks, jax.vmap(lambda k: named(k, "reset"))(keys))
-
-        @jax.jit
-        def step(keys: Any, state: Any, action: Any, at: Any) -> Any:
-            own = jax.vmap(lambda k: jax.random.fold_in(named(k, "step"), at))(keys)
-            return jax.vmap(world.step)(state, action, own)
-
-        self._begin, self._step = begin, step
+        self._world, self._at = world, 0
 
     def reset(self, indices: Any, seeds: Any) -> PyTree:
-        self._keys, self._state, obs = self._begin(np.asarray(seeds, np.uint32))
+        self._keys, self._state, obs = _begin(self._world, np.asarray(seeds, np.uint32))
         self._at = 0
         return jax.tree.map(np.asarray, obs)
 
     def step(self, action: PyTree) -> dict[str, Any]:
-        self._state, outcome = self._step(self._keys, self._state, action, np.int32(self._at))
+        self._state, outcome = _step(self._world, self._keys, self._state, action, np.int32(self._at))
         self._at += 1
         found = {name: getattr(outcome, name) for name in ("next_obs", "reward", "terminated", "truncated")}
         return jax.tree.map(np.asarray, found)
 
     def close(self) -> None:
         pass
+
+
+@eqx.filter_jit
+def _begin(world: Any, seeds: Any) -> Any:
+    keys = jax.vmap(jax.random.key)(seeds)
+    tasks = jax.vmap(lambda k: world.sample_task(named(k, "task")))(keys) if hasattr(world, "sample_task") else ()
+    return keys, *jax.vmap(world.reset)(tasks, jax.vmap(lambda k: named(k, "reset"))(keys))
+
+
+@eqx.filter_jit
+def _step(world: Any, keys: Any, state: Any, action: Any, at: Any) -> Any:
+    own = jax.vmap(lambda k: jax.random.fold_in(named(k, "step"), at))(keys)
+    return jax.vmap(world.step)(state, action, own)
