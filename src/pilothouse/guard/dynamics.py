@@ -70,11 +70,16 @@ def constants_by_task(place: Place) -> dict[str, float]:
     if not isinstance(place, WorldSource):
         return {}
     constants = physics.constants_of(_innermost(place.world))
+    # A world that takes no notice of its task would take a misspelt one as well.
+    return constants if _takes(place, constants) and not _takes(place, {"no such constant": 0.0}) else {}
+
+
+def _takes(place: WorldSource, task: Mapping[str, float]) -> bool:
     try:
-        jax.eval_shape(lambda key: place.world.reset(constants, key), jax.random.key(0))
+        jax.eval_shape(lambda key: place.world.reset(task, key), jax.random.key(0))
     except (PilothouseError, TypeError, AttributeError, KeyError, ValueError):
-        return {}
-    return constants
+        return False
+    return True
 
 
 @dataclass(frozen=True)

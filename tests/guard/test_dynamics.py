@@ -1,0 +1,137 @@
+"""Changed physics: factors and values reach the constants they name, and nothing else."""
+
+import jax
+import numpy as np
+import pytest
+from robust_places import echo
+
+from pilothouse.core.errors import SettingError, UnknownNameError
+from pilothouse.guard.dynamics import (
+    UncertaintySet,
+    constants_by_task,
+    factors_of,
+    with_factor,
+    with_values,
+)
+from pilothouse.train.sources import SimulatorSource, WorldSource
+from pilothouse.worlds.cartpole import CartPole
+from pilothouse.worlds.wrappers import frame_stack
+
+HOPPER, CARTPOLE = SimulatorSource("Hopper-v5"), WorldSource("cartpole", CartPole(horizon=20))
+
+
+def model_of(place):
+    world = place.make(2)
+    try:
+        first, second = (each.model for each in world.simulators())
+        np.testing.assert_array_equal(first.body_mass, second.body_mass)  # every copy
+        fields = ("body_mass", "body_inertia", "geom_friction", "dof_damping", "body_subtreemass", "dof_invweight0")
+        return {name: np.array(getattr(second, name)) for name in fields} | {"gravity": np.array(second.opt.gravity)}
+    finally:
+        world.close()
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return model_of(HOPPER)
+
+
+@pytest.mark.parametrize(
+    ("kind", "doubled"),
+    [
+        ("mass", {"body_mass", "body_inertia", "body_subtreemass"}),
+        ("friction", {"geom_friction"}),
+        ("gravity", {"gravity"}),
+        ("damping", {"dof_damping"}),
+    ],
+)
+def test_a_factor_multiplies_its_constants_and_no_others(plain, kind, doubled):
+    changed = model_of(with_factor(HOPPER, kind, 2.0))
+    for name, old in plain.items():
+        if name == "geom_friction":
+            np.testing.assert_allclose(changed[name][:, 0], (2 if kind == "friction" else 1) * old[:, 0])
+            np.testing.assert_array_equal(changed[name][:, 1:], old[:, 1:])
+        elif name == "dof_invweight0":  # derived from masses; turning joints have an inertia of their own beside them
+            if kind == "mass":
+                assert (changed[name] < old).all() and (changed[name][:2] < 0.75 * old[:2]).all()
+            else:
+                np.testing.assert_array_equal(changed[name], old)
+        else:
+            np.testing.assert_allclose(changed[name], (2 if name in doubled else 1) * old, rtol=1e-12, err_msg=name)
+
+
+def test_a_simulator_keeps_its_physics_through_resets_and_acts_by_it():
+    def fallen(place):
+        world = place.make(1)
+        try:
+            world.reset([0], [0])
+            heights = [float(world.step(np.zeros((1, 3)))["next_obs"][0, 0]) for _ in range(10)]
+            world.reset([0], [0])
+            again = [float(world.step(np.zeros((1, 3)))["next_obs"][0, 0]) for _ in range(10)]
+            assert heights == again
+            return heights[0] - heights[-1]
+        finally:
+            world.close()
+
+    assert fallen(with_factor(HOPPER, "gravity", 2.0)) > 1.5 * fallen(HOPPER)
+
+
+def test_values_are_set_by_the_names_of_the_model(plain):
+    changed = model_of(with_values(HOPPER, {"thigh.mass": 9.0, "floor.friction": 0.25}))
+    assert changed["body_mass"][2] == 9.0 and changed["geom_friction"][0, 0] == 0.25
+    np.testing.assert_array_equal(np.delete(changed["body_mass"], 2), np.delete(plain["body_mass"], 2))
+    with pytest.raises(UnknownNameError, match=r"thihg.mass.*thigh.mass"):
+        with_values(HOPPER, {"thihg.mass": 1.0}).make(1)
+
+
+def test_changes_add_up():
+    place = with_values(with_factor(with_factor(HOPPER, "mass", 2.0), "mass", 3.0), {"torso.mass": 1.0})
+    changed = model_of(place)
+    assert changed["body_mass"][1] == 1.0
+
+
+def test_classic_environments_have_what_they_derive_computed_anew():
+    world = with_factor(with_factor(SimulatorSource("CartPole-v1"), "mass", 2.0), "length", 3.0).make(1)
+    env = world.simulators()[0]
+    assert (env.masscart, env.masspole, env.total_mass) == pytest.approx((2.0, 0.2, 2.2))
+    assert env.polemass_length == pytest.approx(0.2 * 1.5)
+
+
+def test_constants_of_worlds_are_their_fields_through_any_wrapper():
+    assert factors_of(CARTPOLE) == ("gravity", "cart_mass", "pole_mass", "half_length", "force")
+    stacked = WorldSource("stacked", frame_stack(CartPole(), 2), stack=2)
+    assert with_factor(stacked, "gravity", 2.0).world.world.gravity == pytest.approx(19.6)
+    assert with_values(CARTPOLE, {"pole_mass": 0.3}).world.pole_mass == 0.3
+    with pytest.raises(UnknownNameError, match="pole_mass"):
+        with_values(CARTPOLE, {"polemass": 0.3})
+
+
+def test_refusals():
+    with pytest.raises(SettingError, match="-1"):
+        with_factor(HOPPER, "mass", -1.0).make(1)
+    with pytest.raises(UnknownNameError, match="damping"):
+        with_factor(HOPPER, "dampng", 1.0).make(1)
+    with pytest.raises(SettingError, match="CartPoleEnv"):
+        with_values(SimulatorSource("CartPole-v1"), {"pole.mass": 1.0}).make(1)
+
+
+def test_tasks_change_constants_only_where_the_world_says_so():
+    assert constants_by_task(CARTPOLE)["gravity"] == 9.8
+    stacked = WorldSource("stacked", frame_stack(CartPole(), 2), stack=2)
+    assert constants_by_task(stacked) == constants_by_task(WorldSource("cartpole", CartPole()))
+    assert constants_by_task(HOPPER) == {}
+    assert constants_by_task(echo()) == {}  # its reset takes no notice of the task
+
+
+def test_an_uncertainty_set_s_grid_leaves_its_highest_out_and_draws_stay_inside():
+    within = UncertaintySet.of({"a": (0.0, 1.0), "b": (10.0, 20.0)})
+    grid = within.grid(2)
+    assert grid == [{"a": a, "b": b} for a in (0.0, 0.5) for b in (10.0, 15.0)]
+    drawn = jax.vmap(within.draw)(jax.random.split(jax.random.key(0), 500))
+    for name, low, high in within.ranges:
+        assert (
+            low <= drawn[name].min() < low + 0.05 * (high - low) < high - 0.05 * (high - low) < drawn[name].max() < high
+        )
+    assert abs(np.corrcoef(drawn["a"], drawn["b"])[0, 1]) < 0.2
+    with pytest.raises(SettingError, match="low < high"):
+        UncertaintySet.of({"a": (1.0, 1.0)})
