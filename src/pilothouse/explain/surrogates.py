@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from sklearn.cluster import KMeans
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from pilothouse.core.spaces import Box, Space, Spec
@@ -125,8 +125,6 @@ def fit_mixture(
         given = np.zeros(len(obs), int) if router is None else np.asarray(router.predict(obs.astype(np.float32)), int)
         labels = labels_of(spec.action, target)
         laws = [_choice_law(spec.action, unit, labels, _enough(given == law, unit)) for law in range(experts)]
-    else:
-        laws = [(law.coef_.reshape(target.shape[1], -1).T, law.intercept_) for law in laws]
     weights = np.stack([law / scale[:, None] for law, _ in laws])
     biases = np.stack([bias - centre @ own for (_, bias), own in zip(laws, weights, strict=True)])
     return LinearMixture(spec, names, router, weights, biases)
@@ -144,7 +142,7 @@ def _choice_law(space: Space, unit: np.ndarray, labels: np.ndarray, mine: np.nda
         if len(present) == 1:
             biases[present] = 0.0
         else:
-            model = LogisticRegression(C=1e4, max_iter=500).fit(unit[mine], labels[mine, i])
+            model = LogisticRegression(C=1e4, solver="newton-cholesky").fit(unit[mine], labels[mine, i])
             two = len(present) == 2  # then scikit-learn gives the second's score against the first's
             weights[:, present] = (np.concatenate([-model.coef_, model.coef_]) / 2 if two else model.coef_).T
             biases[present] = np.concatenate([-model.intercept_, model.intercept_]) / 2 if two else model.intercept_
@@ -154,7 +152,7 @@ def _choice_law(space: Space, unit: np.ndarray, labels: np.ndarray, mine: np.nda
 
 def _errors(laws: Sequence[Any], unit: np.ndarray, target: np.ndarray) -> Float[np.ndarray, "rows laws"]:
     """The squared error of every law at every row, summed over outputs."""
-    return np.stack([((law.predict(unit).reshape(target.shape) - target) ** 2).sum(axis=1) for law in laws], axis=1)
+    return np.stack([((unit @ weights + bias - target) ** 2).sum(axis=1) for weights, bias in laws], axis=1)
 
 
 def _router(obs: np.ndarray, errors: Float[np.ndarray, "rows laws"], seed: int) -> Any:
@@ -164,10 +162,15 @@ def _router(obs: np.ndarray, errors: Float[np.ndarray, "rows laws"], seed: int) 
     return tree.fit(obs, errors.argmin(axis=1), sample_weight=cost + 1e-6 * cost.mean() + 1e-12)
 
 
-def _law(unit: np.ndarray, target: np.ndarray, mine: np.ndarray) -> Any:
-    """The ridge regression of the rows that are its own."""
+def _law(unit: np.ndarray, target: np.ndarray, mine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights `(features, outputs)` and biases of the ridge regression of the rows that are its own."""
     mine = _enough(mine, unit)
-    return Ridge(alpha=LEVELLING * mine.sum()).fit(unit[mine], target[mine])
+    middle, mean = unit[mine].mean(axis=0), target[mine].mean(axis=0)
+    apart = unit[mine] - middle
+    weights = np.linalg.solve(
+        apart.T @ apart + LEVELLING * mine.sum() * np.eye(unit.shape[1]), apart.T @ (target[mine] - mean)
+    )
+    return weights, mean - middle @ weights
 
 
 def _enough(mine: np.ndarray, unit: np.ndarray) -> np.ndarray:
@@ -248,7 +251,8 @@ class SurrogateStudy:
     """One surrogate, and how far to trust it.
 
     `fidelity`: agreement (choices) or R² (boxes) in episodes that it was not fitted to; `shuffled`: the same of one
-    fitted to the policy's responses in random order, which must know nothing: `sanity_passed` if it lies clearly below.
+    fitted to the policy's responses in random order, which must know nothing: `sanity_passed` if it lies below by 0.05
+    and by two standard errors of a difference of shares.
     `returns` are the surrogate's, `own` the policy's, on the same seeds; `difference` is the 95% interval of their
     paired difference. They are empty and None where there was no place to act in. `size`: leaves, or linear laws.
     """
@@ -331,7 +335,7 @@ def study_surrogates(
                 rules=tuple(surrogate.rules()),
                 fidelity=fidelity,
                 shuffled=nothing,
-                sanity_passed=bool(fidelity > nothing + 0.05),
+                sanity_passed=bool(fidelity > nothing + 0.05 + 2 * np.sqrt(0.5 / len(unseen))),
                 returns=returns,
                 own=own,
                 difference=paired_difference_interval(returns, own) if len(own) else None,
