@@ -5,7 +5,6 @@ interventional expectation. An attribution is then a matrix of weights over coal
 sampled, and occlusion differ in that matrix alone (`shapley.py`), and in nothing else.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -15,9 +14,7 @@ from jaxtyping import Array, Bool, Float
 
 from pilothouse.core.errors import DataError
 from pilothouse.explain.gradients import Function
-
-Responses = Callable[[Float[np.ndarray, "rows features"]], Float[np.ndarray, "rows outputs"]]
-"""A policy's flat answers at many flat observations, on NumPy arrays: any policy has this form."""
+from pilothouse.rollout.actors import Responses
 
 _NUMBERS = 4_000_000
 """Numbers of mixed observations held at once by a function on the host; 32 MB."""

@@ -23,9 +23,9 @@ EXACT = 10
 """Up to so many features all coalitions are asked: 1024 of them."""
 
 
-def shapley_coalitions(features: int, *, orders: int = 16, seed: int = 0) -> Coalitions:
-    """All coalitions up to `EXACT` features, else those of `orders` drawn orders and of their reverses."""
-    return all_coalitions(features) if features <= EXACT else sampled_coalitions(features, orders, seed)
+def shapley_coalitions(features: int, *, orders: int = 16, seed: int = 0, exact: int = EXACT) -> Coalitions:
+    """All coalitions up to `exact` features, else those of `orders` drawn orders and of their reverses."""
+    return all_coalitions(features) if features <= exact else sampled_coalitions(features, orders, seed)
 
 
 def all_coalitions(features: int) -> Coalitions:
