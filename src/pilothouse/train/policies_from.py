@@ -1,0 +1,120 @@
+"""From what a user names as POLICY to a policy: a run, a file of another library, a Python name, or `random`."""
+
+from pathlib import Path
+from typing import Any
+
+from pilothouse.core.errors import CheckpointError, PolicyError, SettingError
+from pilothouse.policies.host import HostPolicy
+from pilothouse.policies.policy import Policy, Random
+from pilothouse.train.sources import SimulatorSource, WorldSource
+
+Place = WorldSource | SimulatorSource
+
+KINDS = "a run, a policy folder, .zip (Stable-Baselines3), .onnx, .pt, .stablehlo, module:function, or `random`"
+
+
+def open_policy(
+    name: str | Path,
+    place: Place,
+    *,
+    builder: str | None = None,
+    trust: bool = False,
+    normalize: str | Path | None = None,
+    seed: int | None = None,
+) -> Policy | HostPolicy:
+    """The policy called `name`, acting in the units of `place`.
+
+    **Arguments:**
+    - `name`: a run, checkpoint or policy folder of ours; a Stable-Baselines3 `.zip`; `.onnx`; `.pt` or `.pth` (TorchScript,
+      or a state with `builder`); `.stablehlo` of our export; `module:function`; or `random`.
+    - `builder`: `module:function` that makes the torch module of a state.
+    - `trust`: open what only unpickling opens (classes of its own, a whole torch module, VecNormalize's `.pkl`).
+    - `normalize`: statistics that observations are standardised with, of VecNormalize or as `.npz`.
+    - `seed`: which policy of a run of several seeds.
+
+    **Raises:** `PolicyError`, `CheckpointError`, `SpaceError`, `UnknownNameError` or `MissingExtraError`, one line each.
+    """
+    found = _opened(name, place, builder, trust, seed)
+    if normalize is None:
+        return found
+    from pilothouse.policies.foreign.normalisation import read_statistics, standardised
+
+    statistics = read_statistics(Path(normalize), place.spec, trust=trust)
+    return standardised(found, statistics, place.spec)
+
+
+def _opened(name: str | Path, place: Place, builder: str | None, trust: bool, seed: int | None) -> Policy | HostPolicy:
+    path, spec = Path(name), place.spec
+    if str(name) == "random":
+        return Random(spec.action)
+    kind = path.suffix.lower()
+    if builder is not None and kind not in (".pt", ".pth"):
+        raise SettingError(f"--builder goes with a torch state (.pt); {name} is none.")
+    if path.is_dir():
+        return _folder(path, seed)
+    if not path.is_file():
+        if ":" in str(name) and kind not in (".zip", ".onnx", ".pt", ".pth", ".stablehlo"):
+            from pilothouse.policies.foreign.function import function_policy
+
+            return function_policy(str(name), spec)
+        raise CheckpointError(f"No such policy: {name}. Give {KINDS}.")
+    match kind:
+        case ".zip":
+            from pilothouse.policies.foreign.stable_baselines3 import read_sb3
+
+            return read_sb3(path, spec, place=place.name, trust=trust)
+        case ".onnx":
+            from pilothouse.policies.foreign.onnx_file import read_onnx
+
+            return read_onnx(path, spec, place=place.name)
+        case ".pt" | ".pth":
+            from pilothouse.policies.foreign.torch_file import read_torch
+
+            return read_torch(path, spec, builder=builder, trust=trust)
+        case ".d3":
+            raise PolicyError(
+                f"{name} is d3rlpy's own pickle. Export the policy: algo.save_policy('policy.onnx') or '.pt'."
+            )
+        case ".pkl" | ".pickle" | ".joblib":
+            raise PolicyError(f"{name} is a pickle, which may run anything when it is opened. Give {KINDS}.")
+    raise PolicyError(f"{name} is of no kind that is known. Give {KINDS}.")
+
+
+def _folder(path: Path, seed: int | None) -> Policy:
+    from pilothouse.train.policy_files import load
+
+    if (path / "config.json").is_file() and not (path / "policy").exists() and _is_language_model(path):
+        raise PolicyError(
+            f"{path} is a language model of Hugging Face. Such folders cannot be opened as policies yet: give a run of ours."
+        )
+    return load(path, seed=seed)
+
+
+def _is_language_model(path: Path) -> bool:
+    from pilothouse.train.storage import read_json
+
+    found: Any = read_json(path / "config.json", "config")
+    return isinstance(found, dict) and "model_type" in found
+
+
+def policy_and_place(
+    name: str | Path,
+    *,
+    env: str | None = None,
+    world: str | None = None,
+    builder: str | None = None,
+    trust: bool = False,
+    normalize: str | Path | None = None,
+) -> tuple[Policy | HostPolicy, Place]:
+    """`open_policy`, and the place that `env` or `world` names, shown to the policy as it was where it learned."""
+    from pilothouse.train.resolve import resolve
+
+    if env is None and world is None:
+        raise SettingError("Where? Give --env ID or --world NAME.")
+    place: Any = None
+    if Path(name).is_dir():
+        # Ours say how many observations they see together.
+        stack = getattr(_folder(Path(name), None), "stack", 1)
+        place = resolve(env=env, world=world, stack=stack)
+    place = resolve(env=env, world=world) if place is None else place
+    return open_policy(name, place, builder=builder, trust=trust, normalize=normalize), place
