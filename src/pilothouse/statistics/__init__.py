@@ -1,8 +1,8 @@
 """Statistics: point estimates over runs and tasks, and intervals that say how sure they are.
 
 In this room: interquartile mean and its kin, stratified bootstrap, probability of improvement, paired differences
-(what verdicts of claims rest on), proportions, slopes, and confidence sequences that may be looked at all along. NumPy in, NumPy or `Interval` out; nothing here acts or
-learns.
+(what verdicts of claims rest on), proportions, slopes, and confidence sequences that may be looked at all along. NumPy
+in, NumPy or `Interval` out; nothing here acts or learns.
 May import: numpy, scipy, pilothouse.core. Imported by: train and every room above it.
 """
 
