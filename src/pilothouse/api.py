@@ -12,12 +12,15 @@ from pilothouse.core.errors import SettingError
 from pilothouse.data.dataset import Dataset
 from pilothouse.data.tables import ColumnMap
 from pilothouse.evaluate.episodes import Evaluation, evaluate_policy
+from pilothouse.policies.host import HostPolicy
 from pilothouse.policies.policy import Policy
+from pilothouse.train.policies_from import policy_and_place
 from pilothouse.train.policy_files import load as load
 from pilothouse.train.resolve import check_same_spaces, environment_source, resolve, with_spaces_of, world_source
 from pilothouse.train.run import Run
 from pilothouse.train.run import train as _train
 from pilothouse.train.sources import ContinuedSource, DataSource, SimulatorSource, Source, WorldSource
+from pilothouse.worlds.registry import names as world_names
 
 
 def recipe(name: str, **settings: Any) -> Bound:
@@ -34,9 +37,7 @@ def dataset(path: str | Path, *, columns: ColumnMap | None = None, images: bool 
 
 def _place(name: str, stack: int = 1) -> WorldSource | SimulatorSource:
     """A JAX world if one has that name, else a Gymnasium environment; `stack` observations shown together."""
-    from pilothouse.worlds.registry import names
-
-    return world_source(name, stack=stack) if name in names() else environment_source(name, stack=stack)
+    return world_source(name, stack=stack) if name in world_names() else environment_source(name, stack=stack)
 
 
 def _source(named: str | Path | Dataset | Source) -> Source:
@@ -80,13 +81,26 @@ def _measured(dataset: Dataset, env: str, algorithm: Bound) -> Source:
     return ContinuedSource(dataset, replace(place, environments=1))
 
 
-def evaluate(policy: Policy | str, env: str, *, episodes: int = 20, seed: int = 0) -> Evaluation:
-    """Measure a policy on held-out episodes of an environment or world. `policy` may be `random` or a saved one's path."""
-    name = policy if isinstance(policy, str) else "policy"
-    if isinstance(policy, str) and policy != "random":
-        policy = load(policy)
-    place = _place(env, getattr(policy, "stack", 1))
-    return evaluate_policy(policy, place, episodes=episodes, seed=seed, name=name)
+def evaluate(
+    policy: Policy | HostPolicy | str | Path,
+    env: str,
+    *,
+    episodes: int = 20,
+    seed: int = 0,
+    builder: str | None = None,
+    trust: bool = False,
+    normalize: str | Path | None = None,
+) -> Evaluation:
+    """Measure a policy on held-out episodes of an environment or world.
+
+    `policy` may be `random`, the path of a saved one, or whatever `pilothouse.train.policies_from.open_policy` opens:
+    a Stable-Baselines3 `.zip`, `.onnx`, `.pt`, `module:function`. `builder`, `trust` and `normalize` are for those.
+    """
+    if not isinstance(policy, str | Path):
+        return evaluate_policy(policy, _place(env, getattr(policy, "stack", 1)), episodes=episodes, seed=seed)
+    where = {"world": env} if env in world_names() else {"env": env}
+    opened, place = policy_and_place(policy, **where, builder=builder, trust=trust, normalize=normalize)
+    return evaluate_policy(opened, place, episodes=episodes, seed=seed, name=str(policy))
 
 
 __all__: Sequence[str] = ("dataset", "evaluate", "load", "papers", "recipe", "train")

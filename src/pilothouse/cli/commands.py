@@ -124,26 +124,24 @@ def _write_report(folder: Path, say: Callable[[str], None]) -> None:
     say(f"report: {write_run_report(folder).resolve()}")
 
 
-def _place(options: Namespace, policy: Any) -> Any:
-    """Where to act, shown to the policy as it was shown where it learned."""
-    from pilothouse.train.resolve import resolve
+def policy_and_place(options: Namespace) -> tuple[Any, Any]:
+    """The policy that is named, and where it acts."""
+    from pilothouse.train.policies_from import policy_and_place
 
-    if options.env is None and options.world is None:
-        raise SettingError("Where? Give --env ID or --world NAME.")
-    return resolve(env=options.env, world=options.world, stack=getattr(policy, "stack", 1))
-
-
-def _policy(name: str) -> Any:
-    from pilothouse.train.policy_files import load
-
-    return name if name == "random" else load(name)
+    return policy_and_place(
+        options.policy,
+        env=options.env,
+        world=options.world,
+        builder=options.builder,
+        trust=options.trust,
+        normalize=options.normalize,
+    )
 
 
 def evaluate(options: Namespace) -> Document:
     from pilothouse.evaluate.episodes import evaluate_policy
 
-    policy = _policy(options.policy)
-    place = _place(options, policy)
+    policy, place = policy_and_place(options)
     found = evaluate_policy(policy, place, episodes=options.episodes, seed=options.seed, name=options.policy)
     _say(options)(str(found))
     return found.as_json()
@@ -152,8 +150,7 @@ def evaluate(options: Namespace) -> Document:
 def record(options: Namespace) -> Document:
     from pilothouse.evaluate.recording import record_policy
 
-    policy = _policy(options.policy)
-    place = _place(options, policy)
+    policy, place = policy_and_place(options)
     dataset = record_policy(policy, place, steps=options.steps, seed=options.seed, out=Path(options.out))
     document = {"out": options.out, **dataset.summary(), "fingerprint": dataset.fingerprint}
     _say(options)(f"{len(dataset)} transitions in {dataset.episodes} episodes: {options.out}")

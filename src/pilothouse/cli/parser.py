@@ -7,7 +7,7 @@ from pilothouse import __version__
 from pilothouse.cli import compare
 from pilothouse.core.errors import SettingError, nearest, unknown
 
-POLICY = "a run, a checkpoint, a policy folder, or `random`"
+POLICY = "a run, a checkpoint, a policy folder, a Stable-Baselines3 .zip, .onnx, .pt, .stablehlo, module:function, or `random`"
 
 
 class Parser(argparse.ArgumentParser):
@@ -72,6 +72,15 @@ def _place(command: Parser) -> None:
     command.add_argument("--world", metavar="NAME", help="a JAX world, such as cartpole")
 
 
+def elsewhere(command: Parser) -> None:
+    """What policies of other libraries may need."""
+    command.add_argument("--builder", metavar="MODULE:NAME", help="makes the torch module whose state a .pt holds")
+    command.add_argument(
+        "--normalize", metavar="FILE", help="statistics of observations: .npz with mean and var, or VecNormalize's .pkl"
+    )
+    command.add_argument("--trust", action="store_true", help="open what only unpickling opens, which may run anything")
+
+
 def _quickstart(commands: Any) -> None:
     command = _command(commands, "quickstart", "learn online, record, learn offline, compare, report: the main job")
     command.add_argument("--out", metavar="DIR", help="run folder (runs/quickstart-<environment>-<n>)")
@@ -125,6 +134,7 @@ def _evaluate(commands: Any) -> None:
     command = _command(commands, "evaluate", "measure a policy on held-out episodes")
     command.add_argument("policy", metavar="POLICY", help=POLICY)
     _place(command)
+    elsewhere(command)
     command.add_argument("--episodes", type=int, default=20, help="how many episodes (20)")
     command.add_argument("--seed", type=int, default=0, help="of the episodes (0)")
 
@@ -133,6 +143,7 @@ def _record(commands: Any) -> None:
     command = _command(commands, "record", "record a policy's experience as a Minari dataset")
     command.add_argument("policy", metavar="POLICY", help=POLICY)
     _place(command)
+    elsewhere(command)
     command.add_argument("--steps", type=int, required=True, help="how many environment steps")
     command.add_argument("--seed", type=int, default=0, help="of the episodes (0)")
     command.add_argument("--out", metavar="PATH", required=True, help="the dataset's folder; ends in NAME-vN")
