@@ -96,7 +96,7 @@ def nearest_otherwise(
 
 
 def _found(unit: np.ndarray, best: np.ndarray, scale: np.ndarray, obs: np.ndarray) -> Found:
-    known = np.isfinite(best).all(axis=1)
+    known = np.asarray(np.isfinite(best).all(axis=1))
     distance = np.where(known, np.linalg.norm(best - unit, axis=1), np.inf)
     # Where nothing moved, the very numbers of the observation.
     other = np.where(best == unit, obs, np.where(known[:, None], best, unit) * scale)
