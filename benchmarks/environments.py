@@ -28,9 +28,10 @@ def python_of(environment: str) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     venv.create(folder, with_pip=True)
     # torch first and by itself: a looser requirement for it pulls builds of several gigabytes.
-    torch = next(line for line in requirements.read_text().splitlines() if line.startswith("torch=="))
+    torch = [line for line in requirements.read_text().splitlines() if line.startswith("torch==")]
     install = [str(python), "-m", "pip", "install", "--quiet", "--no-compile"]
-    subprocess.run([*install, torch], check=True)
+    if torch:
+        subprocess.run([*install, *torch], check=True)
     subprocess.run([*install, "-r", str(requirements)], check=True)
     stamp.write_text(wanted)
     return python

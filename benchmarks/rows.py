@@ -98,6 +98,25 @@ def _opening(how: str, reach: float) -> Row:
     )
 
 
+def _shapley(way: str, features: int, shown: str, count: int) -> tuple[Row, Row]:
+    peer = Side("peers/shapley_shap.py", ("--features", str(features)), "shap")
+    work = f"{shown} of {features} features and 2 outputs, network 64×2, 32 rows of background"
+
+    def row(form: str, function: str, reach: float | None) -> Row:
+        ours = Side("ours/shapley.py", ("--features", str(features), "--form", form))
+        return Row(f"shapley-{way}-{form}", f"{work}, {function}", "observation", "shap", ours, peer, count, reach)
+
+    return row("traced", "ours of the network in JAX", 10.0), row("host", "both of one function in NumPy", None)
+
+
+def _bootstrap(runs: int, tasks: int, reach: float, count: int) -> Row:
+    shape = ("--runs", str(runs), "--tasks", str(tasks))
+    work = f"IQM's 95% interval, stratified bootstrap of 2,000 resamples, {runs} runs × {tasks} task{'s' * (tasks > 1)}"
+    peer = Side("peers/bootstrap_rliable.py", shape, "rliable")
+    ours = Side("ours/bootstrap.py", shape)
+    return Row(f"bootstrap-{runs}x{tasks}", work, "interval", "rliable", ours, peer, count, reach)
+
+
 ROWS = (
     _sac("sbx", "SBX", 1, reach=1.2, stretch=1.3),
     _sac("sbx", "SBX", 32),
@@ -152,6 +171,10 @@ ROWS = (
         seconds=900.0,
         rounds=1,
     ),
+    *_shapley("exact", 8, "Exact Shapley values", 8),
+    *_shapley("sampled", 17, "Shapley values by 10 orders and their reverses", 8),
+    _bootstrap(5, 1, 50.0, 4),
+    _bootstrap(10, 26, 4.0, 4),
     _opening("first", 3.0),
     _opening("later", 20.0),
     Row(
