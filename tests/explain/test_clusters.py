@@ -6,6 +6,7 @@ import pytest
 from pilothouse.core.errors import DataError
 from pilothouse.core.spaces import Box, Discrete, Spec
 from pilothouse.explain.clusters import (
+    ends_within,
     failures,
     fit_clusters,
     likeliest_path,
@@ -133,6 +134,13 @@ def test_the_likeliest_path_by_hand() -> None:
     assert likeliest_path(shares, 2, 0) == ([], 0.0) and likeliest_path(shares, 1, 1) == ([1], 1.0)
 
 
+def test_the_chance_to_end_by_hand() -> None:
+    # From the second: at once with 0.5, else it stays: 0.5, then 0.75. From the first only by way of the second.
+    shares = np.array([[0.0, 1.0, 0.0], [0.0, 0.5, 0.5]])
+    np.testing.assert_allclose(ends_within(shares, 1), [0.0, 0.5])
+    np.testing.assert_allclose(ends_within(shares, 3), [0.75, 0.875])
+
+
 def test_likelihood_and_failures_by_hand() -> None:
     assert log_likelihood(np.array([[1.0, 3.0]]), np.array([[0.5, 0.25]])) == pytest.approx(
         (np.log(0.5) + 3 * np.log(0.25)) / 4
@@ -143,5 +151,5 @@ def test_likelihood_and_failures_by_hand() -> None:
 
 
 def test_where_nothing_differs_it_says_so() -> None:
-    with pytest.raises(DataError, match="different observations"):
+    with pytest.raises(DataError, match="different steps"):
         fit_clusters(watched([[0] * 9, [0] * 9], [False] * 2, noise=0.0))

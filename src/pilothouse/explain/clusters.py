@@ -5,7 +5,7 @@ consecutive steps make the edges. Both halves are measured: whether resampled ep
 whether the edges foretell the moves of episodes that were held out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -32,10 +32,28 @@ PRIOR = 0.5
 """Transitions that every edge is thought to have had before the first was seen."""
 
 
+SOON = 20
+"""Steps within which termination is near."""
+
+
+class Embedding(NamedTuple):
+    """What steps are clustered by: a name for the reader, and the columns of watched steps."""
+
+    name: str
+    of: Callable[[Watched], Float[np.ndarray, "rows units"]]
+
+
+def told_embedding(seen: Watched) -> Embedding:
+    """The policy's own latents where it tells them, else what it observes."""
+    if "latent" in seen.extras:
+        return Embedding("latent", lambda one: one.extras["latent"].reshape(len(one), -1))
+    return Embedding("observation", lambda one: one.obs)
+
+
 class Clustering(NamedTuple):
     """Which cluster a step is in: standardise, project, nearest centre."""
 
-    kind: str
+    embedding: Embedding
     mean: Float[np.ndarray, " units"]
     scale: Float[np.ndarray, " units"]
     projection: Any
@@ -46,31 +64,29 @@ class Clustering(NamedTuple):
         return len(self.model.cluster_centers_)
 
     def assign(self, seen: Watched) -> Int[np.ndarray, " rows"]:
-        return self.model.predict(_projected(self.projection, (_raw(seen, self.kind) - self.mean) / self.scale))
-
-
-def _raw(seen: Watched, kind: str) -> Float[np.ndarray, "rows units"]:
-    values = seen.extras["latent"] if kind == "latent" else seen.obs
-    return np.asarray(values, np.float64).reshape(len(seen), -1)
+        raw = np.asarray(self.embedding.of(seen), np.float64)
+        return self.model.predict(_projected(self.projection, (raw - self.mean) / self.scale))
 
 
 def _projected(projection: Any, unit: np.ndarray) -> np.ndarray:
     return unit if projection is None else projection.transform(unit)
 
 
-def fit_clusters(seen: Watched, *, number: int | None = None, most: int = 12, seed: int = 0) -> Clustering:
+def fit_clusters(
+    seen: Watched, *, embedding: Embedding | None = None, number: int | None = None, most: int = 12, seed: int = 0
+) -> Clustering:
     """K-means; without a `number` the one (up to `most`) whose mean silhouette on at most 1,000 rows is highest.
 
     **Raises:** `DataError` with fewer than 4 rows that differ.
     """
-    kind = "latent" if "latent" in seen.extras else "observation"
-    raw = _raw(seen, kind)
+    embedding = embedding or told_embedding(seen)
+    raw = np.asarray(embedding.of(seen), np.float64)
     scale = raw.std(axis=0)
     mean, scale = raw.mean(axis=0), np.where(scale > 1e-8, scale, 1.0)
     unit = (raw - mean) / scale
     different = len(np.unique(unit, axis=0))
     if different < 4:
-        raise DataError(f"{different} different observations; clusters take at least 4. Watch more episodes.")
+        raise DataError(f"{different} different steps; clusters take at least 4. Watch more episodes.")
     projection = PCA(DIMENSIONS, random_state=seed).fit(unit) if unit.shape[1] > DIMENSIONS < len(unit) else None
     points = _projected(projection, unit)
 
@@ -78,7 +94,7 @@ def fit_clusters(seen: Watched, *, number: int | None = None, most: int = 12, se
         return KMeans(k, n_init=3, random_state=seed).fit(points)  # pyright: ignore[reportArgumentType]
 
     if number is not None:
-        return Clustering(kind, mean, scale, projection, fit(number))
+        return Clustering(embedding, mean, scale, projection, fit(number))
     few = np.random.default_rng(seed).permutation(len(points))[:1000]
     best: tuple[float, Any] | None = None
     for k in NUMBERS:
@@ -92,7 +108,7 @@ def fit_clusters(seen: Watched, *, number: int | None = None, most: int = 12, se
         if best is None or score > best[0]:
             best = (score, model)
     assert best is not None
-    return Clustering(kind, mean, scale, projection, best[1])
+    return Clustering(embedding, mean, scale, projection, best[1])
 
 
 def transition_counts(
@@ -142,7 +158,15 @@ def likeliest_path(shares: np.ndarray, start: int, end: int) -> tuple[list[int],
     return path[::-1], float(np.exp(-far[end]))
 
 
-def stability(seen: Watched, number: int, *, repeats: int, seed: int) -> float:
+def ends_within(shares: np.ndarray, steps: int) -> Float[np.ndarray, " clusters"]:
+    """The chance of terminating within so many steps from each cluster, as the graph has it."""
+    chance = np.zeros(len(shares))
+    for _ in range(steps):
+        chance = shares[:, -1] + shares[:, :-1] @ chance
+    return chance
+
+
+def stability(seen: Watched, number: int, embedding: Embedding, *, repeats: int, seed: int) -> float:
     """The mean adjusted Rand index of two clusterings, each fitted to half of the episodes, over all rows.
 
     1: the same clusters, 0: no more alike than chance.
@@ -150,7 +174,9 @@ def stability(seen: Watched, number: int, *, repeats: int, seed: int) -> float:
     found = []
     for one in range(repeats):
         halves = seen.split(0.5, seed + one)
-        labels = [fit_clusters(half, number=number, seed=seed + one).assign(seen) for half in halves]
+        labels = [
+            fit_clusters(half, embedding=embedding, number=number, seed=seed + one).assign(seen) for half in halves
+        ]
         found.append(adjusted_rand_score(*labels))
     return float(np.mean(found))
 
@@ -166,7 +192,7 @@ class Cluster:
     """One abstract state. Shares are of its rows unless said otherwise.
 
     `share` of all rows; `starts`: share of all episodes that begin here; `terminates`: share of rows after which the
-    episode terminated; `reward`: mean of a step; `to_come`: mean discounted reward from here on; `value`: what the
+    episode terminated; `ends_soon`: the chance that it does within 20 steps, by the graph; `reward`: mean of a step; `to_come`: mean discounted reward from here on; `value`: what the
     policy itself thinks of that, and `confidence`: the mean of its highest probability (None where it does not tell);
     `spread` of the actions here: entropy over that of equal shares, or standard deviation over that of all rows;
     `fails`: share of the episodes that came here which went badly, with its 95% Wilson interval; `stakes`: how much
@@ -177,6 +203,7 @@ class Cluster:
     share: float
     starts: float
     terminates: float
+    ends_soon: float
     reward: float
     to_come: float
     value: float | None
@@ -229,6 +256,7 @@ def study_clusters(
     seed: int = 0,
     quick: bool = True,
     number: int | None = None,
+    embedding: Embedding | None = None,
     failed: Bool[np.ndarray, " episode"] | None = None,
     discount: float = 0.99,
 ) -> StateGraph:
@@ -239,7 +267,7 @@ def study_clusters(
     **Raises:** `SettingError` with fewer than two episodes, `DataError` where hardly anything differs.
     """
     failed = failures(seen) if failed is None else np.asarray(failed, bool)
-    clustering = fit_clusters(seen, number=number, most=8 if quick else 16, seed=seed)
+    clustering = fit_clusters(seen, embedding=embedding, number=number, most=8 if quick else 16, seed=seed)
     label, k = clustering.assign(seen), clustering.number
     counts = transition_counts(label, seen, k)
     likelihood, shuffled, of_moves = _foretells(clustering, seen, seed)
@@ -248,13 +276,13 @@ def study_clusters(
     start = int(np.argmax([one.starts for one in clusters]))
     path, _ = likeliest_path(transition_shares(counts, 0.0), start, int(np.argmax(fails)))
     return StateGraph(
-        embedding=clustering.kind,
+        embedding=clustering.embedding.name,
         clusters=clusters,
         counts=counts,
         transitions=transition_shares(counts, 0.0),
         label=label,
         base_failures=float(failed.mean()),
-        stability=stability(seen, k, repeats=2 if quick else 8, seed=seed),
+        stability=stability(seen, k, clustering.embedding, repeats=2 if quick else 8, seed=seed),
         log_likelihood=likelihood,
         shuffled=shuffled,
         fidelity=1 - likelihood / shuffled if shuffled < 0 else 0.0,
@@ -294,6 +322,7 @@ def _clusters(
     ahead = np.append(means, 0.0)  # nothing follows termination
     expected = shares @ ahead
     stakes = np.sqrt(np.maximum(shares @ ahead**2 - expected**2, 0.0))
+    soon = ends_within(shares, SOON)
     bad = np.isin(seen.episode, seen.episodes[failed])
     first = seen.step == seen.step.min()
     middle = seen.obs.mean(axis=0)
@@ -309,6 +338,7 @@ def _clusters(
                 share=float(mine.mean()),
                 starts=float((mine & first).sum() / max(first.sum(), 1)),
                 terminates=float(seen.terminated[mine].mean()) if mine.any() else 0.0,
+                ends_soon=float(soon[one]),
                 reward=float(seen.reward[mine].mean()) if mine.any() else 0.0,
                 to_come=float(means[one]),
                 value=_mean_of(seen.extras.get("value"), mine),
@@ -345,9 +375,11 @@ def _spread(seen: Watched, mine: np.ndarray) -> float:
 
 
 def _flagged(clusters: list[Cluster], base: float, ends: float) -> tuple[Cluster, ...]:
-    """Flags: `start`, `end` (termination three times as common as overall), `failing` (the episodes that come here go
-    badly more often than all: the interval lies above), `unsure` and `high stakes` (a standard deviation above the mean
-    over clusters)."""
+    """Flags: `start`, `end` (termination three times as common as overall), `danger` (termination within 20 steps
+    twice as likely as from an average row), `failing` (the episodes that come here go badly more often than all: the
+    interval lies above), `unsure` and `high stakes` (a standard deviation above the mean over clusters).
+    """
+    usual = sum(one.share * one.ends_soon for one in clusters)
 
     def stands_out(name: str) -> np.ndarray:
         values = np.array([getattr(one, name) for one in clusters])
@@ -365,6 +397,7 @@ def _flagged(clusters: list[Cluster], base: float, ends: float) -> tuple[Cluster
         flags = {
             "start": one.starts >= 0.25,
             "end": ends > 0 and one.terminates >= 3 * ends,
+            "danger": usual > 0 and one.ends_soon >= 2 * usual,
             "failing": one.fails_interval[0] > base,
             "unsure": bool(unsure[number]),
             "high stakes": bool(stakes[number]),
