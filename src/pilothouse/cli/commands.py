@@ -147,6 +147,12 @@ def evaluate(options: Namespace) -> Document:
     return found.as_json()
 
 
+def examine(options: Namespace) -> Document:
+    from pilothouse.cli.examine import run
+
+    return run(options, _say(options), policy_and_place(options))
+
+
 def record(options: Namespace) -> Document:
     from pilothouse.evaluate.recording import record_policy
 

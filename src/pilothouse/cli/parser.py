@@ -4,7 +4,7 @@ import argparse
 from typing import Any, NoReturn
 
 from pilothouse import __version__
-from pilothouse.cli import compare
+from pilothouse.cli import compare, examine
 from pilothouse.core.errors import SettingError, nearest, unknown
 
 POLICY = "a run, a checkpoint, a policy folder, a Stable-Baselines3 .zip, .onnx, .pt, .stablehlo, module:function, or `random`"
@@ -48,6 +48,9 @@ def make_parser() -> Parser:
     _train(commands)
     compare.add_options(_command(commands, "compare", "say which method to trust on your data"), _place)
     _evaluate(commands)
+    examine.add_options(
+        _command(commands, "examine", "say how good, how brittle and why a policy is"), POLICY, _place, elsewhere
+    )
     _record(commands)
     _data(commands)
     _catalogue(commands)

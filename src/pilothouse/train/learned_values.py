@@ -17,6 +17,7 @@ from pilothouse.core.spaces import Spec, to_unit
 from pilothouse.networks.actors import ActorAndValue
 from pilothouse.networks.critics import EnsembleCritic, EnsembleQNetwork, QNetwork, StateValue
 from pilothouse.train.checkpoint import latest, read_manifest
+from pilothouse.train.policy_files import policy_folder
 from pilothouse.train.sources import Scaling
 from pilothouse.train.storage import arrays_from_bytes, read_checked, read_json
 
@@ -52,6 +53,18 @@ def learned_value(run: Path, spec: Spec, scaling: Scaling, seed: int) -> Value |
         return read(part, seen, to_unit(spec.action, action))
 
     return value
+
+
+def value_of(path: str | Path, spec: Spec, seed: int | None = None) -> Value | None:
+    """`learned_value` of a policy named as a run, checkpoint or policy folder; None for any other, or where none is known."""
+    try:
+        folder = policy_folder(Path(path), seed)
+        given = read_json(folder / "manifest.json", "policy manifest")["scaling"]
+        lane = int(folder.name.removeprefix("seed-"))
+    except (PilothouseError, OSError, KeyError, TypeError, ValueError):
+        return None
+    scaling = Scaling(*(None if given[name] is None else tuple(given[name]) for name in ("mean", "std")))
+    return learned_value(folder.parent.parent, spec, scaling, lane)
 
 
 def _read(run: Path, spec: Spec, seed: int) -> tuple[str, Any]:

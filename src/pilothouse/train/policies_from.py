@@ -71,6 +71,10 @@ def _opened(name: str | Path, place: Place, builder: str | None, trust: bool, se
             from pilothouse.policies.foreign.torch_file import read_torch
 
             return read_torch(path, spec, builder=builder, trust=trust)
+        case ".stablehlo":
+            from pilothouse.policies.foreign.stablehlo import read_stablehlo
+
+            return read_stablehlo(path, spec, place=place.name)
         case ".d3":
             raise PolicyError(
                 f"{name} is d3rlpy's own pickle. Export the policy: algo.save_policy('policy.onnx') or '.pt'."
@@ -118,3 +122,14 @@ def policy_and_place(
         place = resolve(env=env, world=world, stack=stack)
     place = resolve(env=env, world=world) if place is None else place
     return open_policy(name, place, builder=builder, trust=trust, normalize=normalize), place
+
+
+def fingerprint_of(name: str | Path) -> str | None:
+    """The SHA-256 of the file that holds the policy (of the weights, for a folder); None for what is no file."""
+    from pilothouse.train.policy_files import policy_folder
+    from pilothouse.train.storage import checksum
+
+    path = Path(name)
+    if path.is_dir():
+        path = policy_folder(path) / "policy.safetensors"
+    return checksum(path.read_bytes()) if path.is_file() else None

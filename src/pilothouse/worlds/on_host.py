@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, PyTree
 
 from pilothouse.core.batch import Batch
-from pilothouse.core.errors import SpaceError
+from pilothouse.core.errors import SettingError, SpaceError
 from pilothouse.core.keys import named
 from pilothouse.core.spaces import Spec
 from pilothouse.worlds.world import Task, World, as_host
@@ -48,6 +48,13 @@ class OnHost:
         self._state, reward = self._step(self._state, actions)
         flags = {name: np.array(self._state[name]) for name in ("terminated", "truncated")}
         return Batch(next_obs=jax.tree.map(np.array, self._state["obs"]), reward=np.array(reward), **flags)
+
+    def render(self, index: int = 0) -> np.ndarray:
+        """A picture of one copy. Raises `SettingError` for a world that cannot be drawn."""
+        draw = getattr(self.world, "render", None)
+        if draw is None or self._state is None:
+            raise SettingError(f"{self.name} cannot be drawn{'' if draw is None else ' before it is reset'}.")
+        return np.asarray(draw(jax.tree.map(lambda x: np.asarray(x[index]), self._state["state"])))
 
     def close(self) -> None:
         """Nothing is held open."""

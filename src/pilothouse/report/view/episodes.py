@@ -15,11 +15,10 @@ from pilothouse.explain.sensitivity import action_sensitivity
 from pilothouse.report.view.folder import read_config
 from pilothouse.rollout.collect import act, fresh_carries
 from pilothouse.train.evaluation import HELD_OUT
-from pilothouse.train.learned_values import learned_value
+from pilothouse.train.learned_values import value_of
 from pilothouse.train.policy_files import load, policy_folder
 from pilothouse.train.resolve import environment_source, world_source
-from pilothouse.train.sources import Scaling, SimulatorSource, WorldSource
-from pilothouse.train.storage import read_json
+from pilothouse.train.sources import SimulatorSource, WorldSource
 
 LONGEST = 1_000
 """Steps that are kept; a longer episode is shown as far as that."""
@@ -111,8 +110,7 @@ def watch(run: Path, *, policy_seed: int | None = None, seed: int = 0) -> Watche
         sensitivity = np.asarray(found(jnp.asarray(np.stack(seen)), stacked))
     else:
         notes.append("Saliency is shown for observations that are one flat list of numbers.")
-    lane = int(folder.name.removeprefix("seed-")) if folder.name.startswith("seed-") else 0
-    value = learned_value(run, policy.spec, _scaling(folder), lane)
+    value = value_of(run, policy.spec, policy_seed)
     values = None
     if value is not None:
         values = np.asarray(jax.jit(jax.vmap(value))(_stack(seen), _stack(actions)), np.float64)
@@ -143,11 +141,6 @@ def _stack(rows: list[Any]) -> Any:
 
 def _joined(action: Any) -> np.ndarray:
     return np.concatenate([np.ravel(np.asarray(leaf, np.float64)) for leaf in jax.tree.leaves(action)])
-
-
-def _scaling(folder: Path) -> Scaling:
-    given = read_json(folder / "manifest.json", "policy manifest")["scaling"]
-    return Scaling(*(None if given[name] is None else tuple(given[name]) for name in ("mean", "std")))
 
 
 def _flat(space: Any, seen: list[Any]) -> tuple[np.ndarray, list[str]]:

@@ -1,0 +1,76 @@
+"""`pilothouse examine`: its options, and the one call that they become."""
+
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from typing import Any
+
+
+def add_options(command: Any, policy: str, *shared: Callable[[Any], None]) -> None:
+    """What can be typed after `pilothouse examine`."""
+    command.add_argument("policy", metavar="POLICY", help=policy)
+    for add in shared:
+        add(command)
+    command.add_argument(
+        "--quick", action="store_true", help="fewer episodes, levels and samples: minutes, not a quarter of an hour"
+    )
+    command.add_argument("--episodes", type=int, help="episodes that are watched (50, or 20 with --quick)")
+    command.add_argument("--seed", type=int, default=0, help="of the episodes and of all that is drawn (0)")
+    command.add_argument(
+        "--constraint",
+        dest="constraints",
+        metavar="NAME=MODULE:FUNCTION",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="what no step should do: function(obs, action, next_obs), by rows, is true where one does",
+    )
+    command.add_argument("--out", metavar="DIR", help="folder (runs/examine-<policy>-<n>)")
+    command.add_argument("--resume", action="store_true", help="go on in --out, if anything is there")
+    command.add_argument("--overwrite", action="store_true", help="empty --out first")
+
+
+def constraints_of(pairs: list[str]) -> dict[str, Callable[..., Any]]:
+    """`name=module:function` as functions by name. Raises `SettingError` for what cannot be found or called."""
+    from pilothouse.core.errors import SettingError
+    from pilothouse.policies.foreign.modules import named_in_module
+
+    found = {}
+    for pair in pairs:
+        name, equals, where = pair.partition("=")
+        if not equals or not name or ":" not in where:
+            raise SettingError(f"--constraint {pair!r}; expected NAME=MODULE:FUNCTION, such as low=checks:too_low.")
+        function = named_in_module("--constraint", where)
+        if not callable(function):
+            raise SettingError(f"--constraint {pair!r}: {where} is no function.")
+        found[name] = function
+    return found
+
+
+def run(options: Namespace, say: Callable[[str], None], opened: tuple[Any, Any]) -> dict[str, Any]:
+    """Examine, write the page, say what came out; returns the `--json` document."""
+    from pilothouse.report.examination import Plan, examine
+    from pilothouse.report.examination_report import headline, qualified, write_examination_report
+    from pilothouse.train.learned_values import value_of
+    from pilothouse.train.policies_from import fingerprint_of
+
+    policy, place = opened
+    found = examine(
+        policy,
+        place,
+        Plan(quick=options.quick, episodes=options.episodes, seed=options.seed),
+        name=options.policy,
+        about={"sha256": fingerprint_of(options.policy)},
+        constraints=constraints_of(options.constraints),
+        value=value_of(options.policy, place.spec),
+        out=options.out,
+        resume=options.resume,
+        overwrite=options.overwrite,
+        tell=say,
+        command="pilothouse " + " ".join(sys.argv[1:]),
+    )
+    page = write_examination_report(found.folder / "report.html", found)
+    for line in [headline(found), *qualified(found)]:
+        say(line)
+    say(f"report: {page.resolve()}")
+    return found.as_json() | {"report": str(page.resolve())}
