@@ -73,7 +73,14 @@ def attributed(
     coalitions: Coalitions,
 ) -> Float[np.ndarray, "observations outputs features"]:
     """The shares of every feature in every output, in the output's units."""
-    return np.einsum("fc,nco->nof", coalitions.weights, answers(function, obs, background, coalitions.known))
+    return shares_of(answers(function, obs, background, coalitions.known), coalitions)
+
+
+def shares_of(
+    answered: Float[np.ndarray, "observations coalitions outputs"], coalitions: Coalitions
+) -> Float[np.ndarray, "observations outputs features"]:
+    """What the answers of all coalitions come to for each feature."""
+    return np.einsum("fc,nco->nof", coalitions.weights, answered)
 
 
 def attributed_traced(
@@ -95,6 +102,29 @@ def attributed_traced(
         return jnp.einsum("fc,co->of", weights, said, precision="highest")
 
     return jax.lax.map(shares, obs)
+
+
+def matching_answers(
+    said: Float[np.ndarray, "rows outputs"],
+    rows: Float[np.ndarray, "rows features"],
+    counts: Float[np.ndarray, " rows"],
+    known: Bool[np.ndarray, "coalitions features"],
+) -> Float[np.ndarray, "rows coalitions outputs"]:
+    """For each row, the mean of what was `said` at all rows that match it on the known features, each `counts` times.
+
+    The conditional expectation, where `answers` gives the interventional one: features that go together share the
+    credit, and no unlikely mixture is asked about. It needs rows that match exactly, so round them first.
+    """
+    found = np.empty((len(rows), len(known), said.shape[1]))
+    for coalition, which in enumerate(known):
+        _, group = (
+            np.unique(rows[:, which], axis=0, return_inverse=True) if which.any() else (None, np.zeros(len(rows), int))
+        )
+        group = group.reshape(-1)
+        weight = np.bincount(group, counts)
+        means = np.stack([np.bincount(group, counts * output) / weight for output in said.T], axis=1)
+        found[:, coalition] = means[group]
+    return found
 
 
 def checked(obs: np.ndarray, background: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
