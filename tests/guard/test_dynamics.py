@@ -1,13 +1,11 @@
 """Changed physics: factors and values reach the constants they name, and nothing else."""
 
-import jax
 import numpy as np
 import pytest
 from robust_places import echo
 
 from pilothouse.core.errors import SettingError, UnknownNameError
 from pilothouse.guard.dynamics import (
-    UncertaintySet,
     constants_by_task,
     factors_of,
     with_factor,
@@ -121,17 +119,3 @@ def test_tasks_change_constants_only_where_the_world_says_so():
     assert constants_by_task(stacked) == constants_by_task(WorldSource("cartpole", CartPole()))
     assert constants_by_task(HOPPER) == {}
     assert constants_by_task(echo()) == {}  # its reset takes no notice of the task
-
-
-def test_an_uncertainty_set_s_grid_leaves_its_highest_out_and_draws_stay_inside():
-    within = UncertaintySet.of({"a": (0.0, 1.0), "b": (10.0, 20.0)})
-    grid = within.grid(2)
-    assert grid == [{"a": a, "b": b} for a in (0.0, 0.5) for b in (10.0, 15.0)]
-    drawn = jax.vmap(within.draw)(jax.random.split(jax.random.key(0), 500))
-    for name, low, high in within.ranges:
-        assert (
-            low <= drawn[name].min() < low + 0.05 * (high - low) < high - 0.05 * (high - low) < drawn[name].max() < high
-        )
-    assert abs(np.corrcoef(drawn["a"], drawn["b"])[0, 1]) < 0.2
-    with pytest.raises(SettingError, match="low < high"):
-        UncertaintySet.of({"a": (1.0, 1.0)})

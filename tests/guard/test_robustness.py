@@ -39,7 +39,7 @@ def test_the_nominal_level_of_every_stress_changes_nothing_at_all():
     robustness(policy, PENDULUM, episodes=3, tests=[], remember=remember)
     spread = {name: np.asarray(x) for name, x in given["nominal"]["spread"].items()}
     here = suite.Disturbed(PENDULUM.spec, spread, 5)
-    with suite._Host(PENDULUM, 3) as host:
+    with suite.PlaceOnHost(PENDULUM, 3) as host:
         for each in offered:
             found = suite._level(policy, PENDULUM, each, each.nominal, host, here, 0)
             assert found["returns"] == given["nominal"]["returns"], each.name

@@ -9,6 +9,7 @@ def test_the_names_are_the_documented_ones():
         "cartpole",
         "pendulum",
         "pendulum-sparse",
+        "pendulum-uncertain",
         "acrobot",
         "mountain-car-continuous",
         "mountain-car-sparse",

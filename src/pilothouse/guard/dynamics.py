@@ -1,15 +1,12 @@
 """Places whose physics is not what the policy was made for: factors on constants, single values, sets of them."""
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
-import numpy as np
-from jaxtyping import Array, PRNGKeyArray
 
-from pilothouse.core.errors import PilothouseError, SettingError
+from pilothouse.core.errors import PilothouseError
 from pilothouse.train.sources import SimulatorSource, WorldSource
 from pilothouse.worlds import physics
 
@@ -80,36 +77,6 @@ def _takes(place: WorldSource, task: Mapping[str, float]) -> bool:
     except (PilothouseError, TypeError, AttributeError, KeyError, ValueError):
         return False
     return True
-
-
-@dataclass(frozen=True)
-class UncertaintySet:
-    """Every combination of constants within these ranges, in the constants' own units."""
-
-    ranges: tuple[tuple[str, float, float], ...]
-
-    def __post_init__(self) -> None:
-        for name, low, high in self.ranges:
-            if not low < high:
-                raise SettingError(f"{name} from {low!r} to {high!r}; expected low < high.")
-
-    @classmethod
-    def of(cls, ranges: Mapping[str, tuple[float, float]]) -> "UncertaintySet":
-        return cls(tuple((name, float(low), float(high)) for name, (low, high) in ranges.items()))
-
-    def grid(self, points: int = 10) -> list[dict[str, float]]:
-        """`points` values of each constant, evenly from its lowest on, the highest left out; every combination."""
-        axes = [np.linspace(low, high, points, endpoint=False) for _, low, high in self.ranges]
-        names = [name for name, _, _ in self.ranges]
-        return [dict(zip(names, map(float, values), strict=True)) for values in itertools.product(*axes)]
-
-    def draw(self, key: PRNGKeyArray) -> dict[str, Array]:
-        """Constants drawn evenly from the set: a task for worlds that take them."""
-        keys = jax.random.split(key, len(self.ranges))
-        return {
-            name: jax.random.uniform(own, (), minval=low, maxval=high)
-            for own, (name, low, high) in zip(keys, self.ranges, strict=True)
-        }
 
 
 def _innermost(world: Any) -> Any:

@@ -198,7 +198,7 @@ def robustness(
     offered = stresses(policy, place, quick=quick)
     chosen = offered if tests is None else [_named(offered, each) for each in tests]
     total, done = 1 + sum(len(each.levels) - 1 for each in chosen), 0
-    with _Host(place, count) as host:
+    with PlaceOnHost(place, count) as host:
 
         def work(name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
             nonlocal done
@@ -304,7 +304,7 @@ def _adversaries(policy: Policy | HostPolicy, place: Place, *, quick: bool) -> l
     spec = place.spec
     if not isinstance(spec.obs, Box) or spec.obs.dtype != "float32" or spec.obs.is_image:
         return []
-    levels = (0.0, 0.1, 0.3) if quick else (0.0, 0.05, 0.1, 0.2, 0.4)
+    levels = (0.0, 0.1, 0.3, 1.0) if quick else (0.0, 0.05, 0.1, 0.2, 0.5, 1.0)
 
     def adversary(name: str, mover: sensing.Mover) -> Stress:
         return Stress(name, "spreads", levels, around=sensing.moved_observations(mover, "adversary"))
@@ -324,7 +324,7 @@ def _memoryless(policy: Policy | HostPolicy) -> bool:
     return not jax.tree.leaves(carry)
 
 
-class _Host:
+class PlaceOnHost:
     """The place on the host, made once for all levels that it can serve: those that leave its physics alone.
 
     A JAX world whose tasks may change its constants serves the others too: they are handed over at each reset, and
@@ -336,7 +336,7 @@ class _Host:
         self.constants = constants_by_task(place)
         self._world: Any = None
 
-    def __enter__(self) -> "_Host":
+    def __enter__(self) -> "PlaceOnHost":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -366,7 +366,7 @@ class _Host:
         }
 
 
-def _nominal(policy: Policy | HostPolicy, place: Place, host: _Host, seed: int) -> dict[str, Any]:
+def _nominal(policy: Policy | HostPolicy, place: Place, host: PlaceOnHost, seed: int) -> dict[str, Any]:
     """The episodes without stress, the spread of what they showed, and what acting at random earns."""
     seen: dict[int, PyTree] = {}
     actor = actor_of(policy, copies=host.copies, seed=HELD_OUT + seed)
@@ -387,7 +387,13 @@ def _nominal(policy: Policy | HostPolicy, place: Place, host: _Host, seed: int) 
 
 
 def _level(
-    policy: Policy | HostPolicy, place: Place, stress: Stress, level: float, host: _Host, here: Disturbed, seed: int
+    policy: Policy | HostPolicy,
+    place: Place,
+    stress: Stress,
+    level: float,
+    host: PlaceOnHost,
+    here: Disturbed,
+    seed: int,
 ) -> dict[str, Any]:
     """The episodes under one level of one stress; a fault of policy or place is written down."""
     actor: Actor = actor_of(policy, copies=host.copies, seed=HELD_OUT + seed)

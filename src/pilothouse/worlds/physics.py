@@ -67,25 +67,31 @@ def scale(world: Any, kind: str, factor: float) -> None:
 
 
 def assign(world: Any, values: Mapping[str, float]) -> None:
-    """Set single constants of every MuJoCo model of a host world: `BODY.mass` (kg; inertias stay) or `GEOM.friction`.
+    """`assign_to` in every copy of a host world."""
+    for simulator in world.simulators():
+        assign_to(simulator, values)
 
-    **Raises:** `UnknownNameError` for a body, geom or constant that the model lacks, `SettingError` for simulators
+
+def assign_to(simulator: Any, values: Mapping[str, float]) -> None:
+    """Set constants of a MuJoCo model: `BODY.mass` (kg; inertias stay), `GEOM.friction`, or `friction` of every geom.
+
+    **Raises:** `UnknownNameError` for a body, geom or constant that the model lacks, `SettingError` for a simulator
     without such a model.
     """
-    for simulator in world.simulators():
-        if not _is_mujoco(simulator):
-            raise SettingError(f"{type(simulator).__name__} has no MuJoCo model; single constants cannot be set in it.")
-        model = simulator.model
-        for name, value in values.items():
-            owner, _, constant = name.rpartition(".")
-            known = {f"{model.body(i).name}.mass": (model.body_mass, i) for i in range(1, model.nbody)}
-            known |= {f"{model.geom(i).name}.friction": (model.geom_friction[:, 0], i) for i in range(model.ngeom)}
-            if name not in known:
-                of_kind = [one for one in known if one.endswith(f".{constant}")]
-                raise unknown(f"constant of {type(simulator).__name__}", name, of_kind or known)
-            array, index = known[name]
-            array[index] = value
-        _settle(simulator)
+    if not _is_mujoco(simulator):
+        raise SettingError(f"{type(simulator).__name__} has no MuJoCo model; single constants cannot be set in it.")
+    model = simulator.model
+    friction = model.geom_friction[:, 0]
+    known: dict[str, Any] = {"friction": (friction, slice(None))}
+    known |= {f"{model.body(i).name}.mass": (model.body_mass, i) for i in range(1, model.nbody)}
+    known |= {f"{model.geom(i).name}.friction": (friction, i) for i in range(model.ngeom)}
+    for name, value in values.items():
+        if name not in known:
+            of_kind = [one for one in known if one.endswith(f".{name.rpartition('.')[2]}")]
+            raise unknown(f"constant of {type(simulator).__name__}", name, of_kind or known)
+        array, index = known[name]
+        array[index] = value
+    _settle(simulator)
 
 
 def constants_of(world: Any) -> dict[str, float]:

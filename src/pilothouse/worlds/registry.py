@@ -13,6 +13,7 @@ _WORLDS = {
     "cartpole": ("cartpole", "CartPole"),
     "pendulum": ("pendulum", "Pendulum"),
     "pendulum-sparse": ("pendulum", "SparsePendulum"),
+    "pendulum-uncertain": ("uncertain", "pendulum"),
     "acrobot": ("acrobot", "Acrobot"),
     "mountain-car-continuous": ("mountain_car_continuous", "MountainCarContinuous"),
     "mountain-car-sparse": ("mountain_car_continuous", "SparseMountainCar"),
