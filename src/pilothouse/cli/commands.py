@@ -163,6 +163,24 @@ def record(options: Namespace) -> Document:
     return _finite(document)
 
 
+def export(options: Namespace) -> Document:
+    from pilothouse.train.export import export_policy
+
+    source = Path(options.policy)
+    if source.is_dir():
+        from pilothouse.train.policy_files import load
+
+        policy = load(source)  # it knows its own spaces
+        spec = policy.spec
+    else:
+        policy, place = policy_and_place(options)
+        spec = place.spec
+    done = export_policy(policy, spec, to=options.to, out=Path(options.out), source=source)
+    checked = f"; off by at most {done['worst']:.1e} on {done['compared']} observations" if done["compared"] else ""
+    _say(options)(f"{done['out']}: {done['bytes']} bytes{checked}")
+    return done
+
+
 def data(options: Namespace) -> Document:
     from pilothouse.cli import datasets
 

@@ -52,6 +52,7 @@ def make_parser() -> Parser:
         _command(commands, "examine", "say how good, how brittle and why a policy is"), POLICY, _place, elsewhere
     )
     _record(commands)
+    _export(commands)
     _data(commands)
     _catalogue(commands)
     report = _command(commands, "report", "write the report page of a run")
@@ -150,6 +151,15 @@ def _record(commands: Any) -> None:
     command.add_argument("--steps", type=int, required=True, help="how many environment steps")
     command.add_argument("--seed", type=int, default=0, help="of the episodes (0)")
     command.add_argument("--out", metavar="PATH", required=True, help="the dataset's folder; ends in NAME-vN")
+
+
+def _export(commands: Any) -> None:
+    command = _command(commands, "export", "write a policy for other programs: ONNX, StableHLO, safetensors")
+    command.add_argument("policy", metavar="POLICY", help=POLICY)
+    command.add_argument("--to", choices=("onnx", "stablehlo", "safetensors"), required=True, help="the format")
+    command.add_argument("--out", metavar="PATH", required=True, help="the file; for safetensors, the folder")
+    _place(command)
+    elsewhere(command)
 
 
 def _data(commands: Any) -> None:

@@ -11,7 +11,7 @@ from pilothouse.core.spaces import Box, DictSpace, Discrete, MultiDiscrete, Spac
 from pilothouse.policies.host import HostPolicy
 from pilothouse.policies.policy import Policy, Random
 from pilothouse.rollout.actors import HostActor, actor_of
-from pilothouse.rollout.episodes import Episodes, host_episodes, traced_episodes
+from pilothouse.rollout.episodes import Episodes, host_episodes, stepped_episodes, traced_episodes
 from pilothouse.statistics import Interval, interquartile_mean, mean_interval
 from pilothouse.train.evaluation import HELD_OUT
 from pilothouse.train.sources import SimulatorSource, WorldSource
@@ -71,7 +71,7 @@ def evaluate_policy(
         found = _in_world(policy, place, episodes, HELD_OUT + seed)
     else:
         actor = actor_of(policy, copies=episodes, seed=HELD_OUT + seed)
-        found = _on_host(policy, place, episodes, HELD_OUT + seed, actor)
+        found = _on_host(place, episodes, HELD_OUT + seed, actor)
         notes += actor.conduct.notes(name)
     returns = np.asarray(found.returns, np.float64)
     if not np.isfinite(returns).all():
@@ -144,13 +144,12 @@ def _in_world(policy: Policy, place: WorldSource, episodes: int, seed: int) -> E
     return Episodes(*(np.asarray(part) for part in jax.jit(run)(policy, jax.random.key(seed))))
 
 
-def _on_host(
-    policy: Policy | HostPolicy, place: WorldSource | SimulatorSource, episodes: int, seed: int, actor: HostActor
-) -> Episodes:
+def _on_host(place: WorldSource | SimulatorSource, episodes: int, seed: int, actor: HostActor) -> Episodes:
+    if isinstance(place, WorldSource):
+        return stepped_episodes(actor, place.world, jax.random.key(seed), episodes=episodes, longest=_longest(place))
     world = place.make(episodes)
-    longest = _longest(place) if isinstance(place, WorldSource) else LONGEST
     try:
-        return host_episodes(actor, world, [seed + episode for episode in range(episodes)], longest=longest)
+        return host_episodes(actor, world, [seed + episode for episode in range(episodes)], longest=LONGEST)
     finally:
         world.close()
 

@@ -106,3 +106,31 @@ def host_episodes(
         if not alive.any():
             break
     return Episodes(total, length, ~alive)
+
+
+def stepped_episodes(
+    actor: Actor, world: World, key: PRNGKeyArray, *, episodes: int, longest: int, discount: float = 1.0
+) -> Episodes:
+    """The episodes of `traced_episodes` with this key, stepped from the host: for policies that cannot be traced.
+
+    They begin alike and are given the same draws, so that policies of either kind are compared on the same episodes.
+    """
+    tasks = tasks_for(world, episodes, key)
+    start = begin(world, tasks, episodes, key)
+
+    @jax.jit
+    def advance(state: PyTree, action: PyTree, step: Array) -> Any:
+        return jax.vmap(world.step)(state, action, jax.random.split(named(at(key, step), "step"), episodes))
+
+    state, obs, carry = start.state, jax.tree.map(np.array, start.obs), None
+    alive, total, length = np.ones(episodes, bool), np.zeros(episodes), np.zeros(episodes, np.int32)
+    for step in range(longest):
+        action, carry = actor(obs, carry, step)
+        state, outcome = advance(state, action, np.int32(step))
+        obs = jax.tree.map(np.array, outcome.next_obs)
+        total += np.where(alive, np.asarray(outcome.reward) * discount**step, 0.0)
+        length += alive
+        alive &= ~(np.asarray(outcome.terminated) | np.asarray(outcome.truncated))
+        if not alive.any():
+            break
+    return Episodes(total, length, ~alive)

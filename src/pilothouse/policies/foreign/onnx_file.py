@@ -105,4 +105,6 @@ class OnnxPolicy(HostPolicy):
         for key, (name, dtype, shape, _) in self.inputs.items():
             part = np.asarray(obs[key] if key else obs)
             feed[name] = part.astype(dtype).reshape(len(part), *shape)
-        return dict(zip(self.outputs, self.session.run(None, feed), strict=True))
+        # Our own exports call the parts of a Dict action `action/name`.
+        names = [name.removeprefix("action/") for name in self.outputs]
+        return dict(zip(names, self.session.run(None, feed), strict=True))

@@ -126,7 +126,7 @@ class TorchPolicy(HostPolicy):
         import torch
 
         tensor = torch.from_numpy(np.ascontiguousarray(x))
-        return tensor.double() if self.double and tensor.is_floating_point() else tensor
+        return (tensor.double() if self.double else tensor.float()) if tensor.is_floating_point() else tensor
 
     def _named(self, found: Any) -> dict[str, np.ndarray]:
         """Outputs by name: a dict as it is; of a tuple the first is the action."""
