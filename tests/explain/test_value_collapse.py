@@ -35,6 +35,12 @@ def test_a_rise_is_no_collapse_and_neither_is_a_steady_decline():
     assert value_collapses([np.zeros(0), np.zeros(1)]) == [None, None]
 
 
+def test_trembling_is_no_collapse():
+    tremble = [12.9 + 0.001 * np.random.default_rng(i).standard_normal(100) for i in range(4)]
+    tremble[2][50:] -= 0.05
+    assert value_collapses(tremble) == [None] * 4
+
+
 def test_values_are_learned_from_other_episodes():
     generator = np.random.default_rng(1)
     obs = generator.uniform(-1, 1, (600, 3))

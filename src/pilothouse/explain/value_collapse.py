@@ -17,6 +17,9 @@ WINDOW = 10
 UNUSUAL = 4.0
 """Spreads below the usual change from which on a fall is called a collapse."""
 
+NOTABLE = 0.1
+"""Share of what is at stake (the range of the values, or their usual size) that a collapse takes at least."""
+
 
 class Collapse(NamedTuple):
     """The fall that was found: it begins at `step`, and `fall` (above 0) is its size in units of the value."""
@@ -88,7 +91,8 @@ def value_collapses(
     """For each episode its largest fall of value, or None where it has none that is unusual among all of them.
 
     Unusual: more than `unusual` robust spreads (1.48 median absolute deviations) below the median change over `window`
-    steps of all episodes. The step is that from which the fall is steepest.
+    steps of all episodes, and at least `NOTABLE` of the range of all values and of their usual size: where nothing ever
+    changes, trembling is no collapse. The step is that from which the fall is steepest.
     """
     every = [changes(values, window) for values in episodes]
     pooled = np.concatenate([np.zeros(0), *every])
@@ -96,10 +100,12 @@ def value_collapses(
         return [None] * len(every)
     middle = float(np.median(pooled))
     spread = 1.4826 * float(np.median(np.abs(pooled - middle)))
-    scale = max(spread, 1e-9 * max(1.0, float(np.abs(pooled).max())))
+    values = np.concatenate([np.asarray(one, np.float64) for one in episodes])
+    notable = NOTABLE * max(float(np.ptp(values)), float(np.median(np.abs(values))))
+    limit = min(middle - max(unusual * spread, notable), -notable)
     found: list[Collapse | None] = []
     for mine in every:
-        if not len(mine) or mine.min() >= min(middle - unusual * scale, 0.0):
+        if not len(mine) or mine.min() >= min(limit, 0.0):
             found.append(None)
         else:
             found.append(Collapse(int(mine.argmin()), float(-mine.min())))

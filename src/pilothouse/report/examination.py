@@ -465,7 +465,7 @@ def _surrogate(study: Study) -> Document:
             "method": f"surrogate: {one.surrogate.name}",
             "measure": measure,
             "fidelity": one.fidelity,
-            "compared": f"{one.shuffled:.2g} when fitted to shuffled answers",
+            "compared": f"{one.shuffled:.2f} when fitted to shuffled answers",
             "sanity_passed": one.sanity_passed,
         }
         for one in studies
@@ -492,7 +492,7 @@ def _prediction(study: Study) -> Document:
             "method": f"prediction of {_foretold(one.what, one.ahead)}",
             "measure": "accuracy in unseen episodes" if one.nominal is None else "R² in unseen episodes",
             "fidelity": one.score,
-            "compared": f"{one.base:.2g} by the base rate",
+            "compared": f"{one.base:.2f} by the base rate",
             "sanity_passed": one.sanity_passed,
         }
         for one in found.predictions

@@ -399,7 +399,7 @@ def _prediction(found: Examination, document: Document) -> list[Block]:
             if one["what"] == "failure"
             else "its next action"
             if not one["ahead"]
-            else f"{one['ahead']} steps on"
+            else f"{count(one['ahead'], 'step')} on"
         )
         rows.append(
             (
