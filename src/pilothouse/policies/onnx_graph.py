@@ -28,6 +28,22 @@ TWO = {"add": "Add", "add_any": "Add", "sub": "Sub", "mul": "Mul", "div": "Div",
        "and": "And", "or": "Or", "xor": "Xor"}  # fmt: skip
 REDUCE = {"reduce_sum": "ReduceSum", "reduce_max": "ReduceMax", "reduce_min": "ReduceMin", "reduce_prod": "ReduceProd"}
 
+FOLDED: dict[str, Callable[..., np.ndarray]] = {
+    "add": lambda _, a, b: np.asarray(a + b),
+    "sub": lambda _, a, b: np.asarray(a - b),
+    "mul": lambda _, a, b: np.asarray(a * b),
+    "lt": lambda _, a, b: np.asarray(a < b),
+    "eq": lambda _, a, b: np.asarray(a == b),
+    "select_n": lambda _, which, *cases: np.choose(which.astype(int), cases),
+    "convert_element_type": lambda _, a: a,
+    "reshape": lambda params, a: a.reshape(params["new_sizes"]),
+    "squeeze": lambda params, a: a.squeeze(tuple(params["dimensions"])),
+    "transpose": lambda params, a: a.transpose(params["permutation"]),
+    "iota": lambda params: _iota(params["shape"], params["dimension"]),
+    "broadcast_in_dim": lambda params, a: _placed(a, params["shape"], params["broadcast_dimensions"]),
+}
+"""What is computed here where nothing depends on the inputs; JAX would compile a program for each."""
+
 Outputs = dict[str, Any]
 
 
@@ -130,6 +146,10 @@ class _Graph:
         kind, params = equation.primitive.name, equation.params
         still = not any(isinstance(value, _Made) for value in given)
         if still and all(_known(n) for var in equation.outvars for n in var.aval.shape):
+            if kind in FOLDED:
+                return [
+                    FOLDED[kind](params, *(np.asarray(value) for value in given)).astype(equation.outvars[0].aval.dtype)
+                ]
             found = equation.primitive.bind(*(jnp.asarray(value) for value in given), **params)
             return list(found) if equation.primitive.multiple_results else [found]
         if kind in CALLS:
@@ -273,6 +293,28 @@ class _Graph:
             "Slice", [names[0], *(self.constant(np.array(part, np.int64)) for part in zip(*cuts, strict=True))]
         )
 
+    def _gather(self, names: list[Any], given: list[Any], avals: Any, out: Any, params: Any) -> Any:
+        """Entries along one axis, at places that are known; the others whole."""
+        numbers, sizes = params["dimension_numbers"], params["slice_sizes"]
+        axes = [int(a) for a in numbers.start_index_map]
+        whole = all(i in axes or str(n) == str(avals[0].shape[i]) for i, n in enumerate(sizes))
+        simple = (
+            len(axes) == 1
+            and list(map(int, numbers.collapsed_slice_dims)) == axes
+            and not numbers.operand_batching_dims
+        )
+        if isinstance(given[1], _Made) or not simple or not whole or len(avals[1].shape) > 2:
+            raise _refused("gather")
+        (axis,), length = axes, int(avals[0].shape[axes[0]])
+        places = np.clip(np.asarray(given[1])[..., 0].astype(np.int64), 0, length - 1)
+        taken = self.node("Gather", [names[0], self.constant(places)], axis=axis)
+        if not places.ndim:
+            return taken
+        (at,) = [i for i in range(len(out.shape)) if i not in numbers.offset_dims]
+        order = [i for i in range(len(out.shape)) if i != axis]
+        order.insert(at, axis)
+        return taken if at == axis else self.node("Transpose", [taken], perm=order)
+
     def _rev(self, names: list[Any], given: Any, avals: Any, out: Any, params: Any) -> Any:
         axes = [int(a) for a in params["dimensions"]]
         parts = ([-1] * len(axes), [np.iinfo(np.int64).min] * len(axes), axes, [-1] * len(axes))
@@ -330,6 +372,18 @@ class _Graph:
             dilations=list(params["rhs_dilation"]), group=int(params["feature_group_count"]),
         )  # fmt: skip
         return self.node("Transpose", [found], perm=[int(a) for a in np.argsort(numbers.out_spec)])
+
+
+def _iota(shape: Sequence[Any], dimension: Any) -> np.ndarray:
+    line = np.arange(shape[dimension]).reshape([-1 if i == dimension else 1 for i in range(len(shape))])
+    return np.broadcast_to(line, shape)
+
+
+def _placed(array: np.ndarray, shape: Sequence[Any], dimensions: Sequence[Any]) -> np.ndarray:
+    dims = [1] * len(shape)
+    for axis, length in zip(dimensions, array.shape, strict=True):
+        dims[int(axis)] = length
+    return np.broadcast_to(array.reshape(dims), shape)
 
 
 def _known(length: Any) -> bool:

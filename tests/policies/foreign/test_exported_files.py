@@ -171,6 +171,9 @@ def test_outputs_mean_what_their_names_and_forms_say() -> None:
     action, extra = acted("p", several, {"logits": np.array([[0.0, 1.0, 5.0, 0.0, 0.0]])}, 1)
     np.testing.assert_array_equal(action, [[1, 0]])
     np.testing.assert_allclose(extra["probabilities"][0, :2], [1 / (1 + np.e), np.e / (1 + np.e)])
+    both = acted("p", three, {"action": np.array([1, 0]), "probabilities": even}, 2)
+    np.testing.assert_array_equal(both[0], [1, 0])
+    np.testing.assert_array_equal(both[1]["probabilities"], even)
     named = DictSpace.of({"arm": Box((1,)), "gear": three})
     action = acted("p", named, {"gear": scores, "arm": np.zeros((2, 1))}, 2)[0]
     np.testing.assert_array_equal(action["gear"], [1, 0])

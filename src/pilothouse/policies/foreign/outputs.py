@@ -39,12 +39,13 @@ def acted(name: str, space: Space, outputs: Mapping[str, np.ndarray], copies: in
     if isinstance(space, Box):
         return (array.reshape(copies, *space.shape) if array.size == copies * space.size else array), extra
     choices = choices_in(space)
-    if (
-        isinstance(space, Discrete | MultiDiscrete)
-        and array.shape == (copies, sum(choices))
-        and not (len(choices) == array.shape[1] and array.dtype.kind in "iu")
-    ):
-        return _chosen(space, chosen, array.astype(np.float64), extra), extra
+    if isinstance(space, Discrete | MultiDiscrete):
+        beside = next((key for key in ("probabilities", "logits") if key in outputs and key != chosen), None)
+        if beside is not None and np.shape(outputs[beside]) == (copies, sum(choices)):
+            _chosen(space, beside, np.asarray(outputs[beside], np.float64), extra)
+        whole = len(choices) == array.shape[-1] and array.dtype.kind in "iu" if array.ndim else False
+        if array.shape == (copies, sum(choices)) and not whole:
+            return _chosen(space, chosen, array.astype(np.float64), extra), extra
     if array.dtype.kind == "f" and (array == np.round(array)).all():
         array = array.astype(np.int64)
     return (array.reshape(copies, *space.shape) if array.size == copies * len(choices) else array), extra
