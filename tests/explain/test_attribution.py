@@ -10,11 +10,12 @@ import pytest
 
 from pilothouse.core.errors import DataError, SpaceError
 from pilothouse.core.spaces import Box, Discrete, MultiDiscrete, Spec
-from pilothouse.explain.attribution import attribute, outputs_of
+from pilothouse.explain.attribution import attribute, outputs_of, response_at
 from pilothouse.networks.distributions import Categorical
 from pilothouse.networks.mlp import MLP
 from pilothouse.policies.host import HostPolicy
 from pilothouse.policies.policy import Memoryless, Mode, Random
+from pilothouse.rollout.actors import responses_of
 
 SPEC = Spec(Box((4,)), Box((1,), -1.0, 1.0))
 OBS = np.random.default_rng(0).normal(size=(80, 4)).astype(np.float32)
@@ -131,3 +132,12 @@ def test_faults_are_named() -> None:
     with pytest.raises(SpaceError, match="at most 256"):
         attribute(policy, Spec(Box((300,)), Discrete(2)), np.zeros((9, 300)))
     assert outputs_of(Spec(Box((4,)), MultiDiscrete((2, 2))))[2] == "probability of choice 0 of action 1"
+
+
+def test_what_is_explained_is_what_the_place_sees(ours) -> None:
+    # An action beyond its bounds is clipped on its way; there nothing drives it.
+    spec = Spec(Box((4,)), Box((1,), -1e-4, 1e-4))
+    respond = jax.vmap(lambda seen: response_at(spec, Network(jax.random.key(1)), seen))
+    said = np.asarray(respond(jnp.asarray(ours.observations)))
+    np.testing.assert_allclose(said, responses_of(Network(jax.random.key(1)), spec)(ours.observations), atol=1e-7)
+    assert np.abs(said).max() <= 1e-4

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from pilothouse.core.errors import DataError, SpaceError
-from pilothouse.core.spaces import Box, Spec
+from pilothouse.core.spaces import Box, Spec, within
 from pilothouse.explain.coalitions import Coalitions, attributed, attributed_traced
 from pilothouse.explain.fidelity import (
     Curves,
@@ -196,7 +196,7 @@ def attribute(
     budget, generator = QUICK if quick else FULL, np.random.default_rng(seed)
     picked = seen[generator.permutation(len(seen))[: budget.observations]]
     grounds = [seen[generator.choice(len(seen), min(budget.background, len(seen)), replace=False)] for _ in range(2)]
-    function = responses_of(policy, spec, seed=seed)
+    function = responses_of(policy, spec)  # one draw for all rows, as in `response_at`
     if isinstance(policy, HostPolicy) or not has_weights(policy):
         subject, explainers = function, asking(spec)
         centre, spread = seen.mean(axis=0), seen.std(axis=0)
@@ -262,7 +262,7 @@ def tracing(policy: Policy, spec: Spec, budget: Budget) -> dict[str, Explainer]:
     respond = partial(response_at, spec)
     sets = _sets(spec.obs.size) if spec.obs.size <= MOST_FEATURES else {}
     found: dict[str, Explainer] = {name: _traced_sets(respond, make, budget.again) for name, make in sets.items()}
-    if isinstance(spec.action, Box) or _probabilities_known(policy, spec):
+    if isinstance(spec.action, Box) or probabilities_known(policy, spec):
         ways = {
             "gradient": _gradient,
             "integrated gradients": partial(_integrated, steps=budget.samples),
@@ -282,7 +282,7 @@ def response_at(spec: Spec, policy: Policy, obs: Float[Array, " features"]) -> F
     action, _, extra = policy(seen, policy.reset(None, (), key), key)
     sizes = choices_in(spec.action)
     if not sizes:
-        return jnp.ravel(action).astype(jnp.float32)
+        return jnp.ravel(within(spec.action, action)).astype(jnp.float32)
     known = extra.get("probabilities")
     known = probabilities_at(policy, seen) if known is None else known
     if known is not None:
@@ -409,7 +409,7 @@ def _smooth(function: Function, obs: Array, background: Array, key: PRNGKeyArray
     return smooth_gradient(function, obs, scale, key, samples=samples) * (obs - background.mean(axis=0))
 
 
-def _probabilities_known(policy: Policy, spec: Spec) -> bool:
+def probabilities_known(policy: Policy, spec: Spec) -> bool:
     """Whether a policy of choices says how likely each is, so that its response has a gradient."""
 
     def known(obs: Array) -> tuple[Any, Any]:
