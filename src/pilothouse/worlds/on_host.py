@@ -1,6 +1,7 @@
 """A JAX world behind the face of a host world, for policies that cannot be traced."""
 
 from collections.abc import Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -27,7 +28,7 @@ class OnHost:
         self.spec: Spec = world.spec
         self.horizon: int | None = getattr(world, "horizon", None)
         self._state: Any = None
-        self._reset, self._step = jax.jit(self._begin), jax.jit(self._advance)
+        self._reset, self._step = _programs(world)
 
     def reset(self, indices: Sequence[int], seeds: Sequence[int], task: Task = ()) -> PyTree:
         """Begin new episodes in these copies, each with its own seed; returns observations of `len(indices)`."""
@@ -59,31 +60,46 @@ class OnHost:
     def close(self) -> None:
         """Nothing is held open."""
 
-    def _begin(self, seeds: Array, task: Task) -> dict[str, Any]:
-        def one(seed: Array, task: Task) -> dict[str, Any]:
-            key = jax.random.key(seed)
-            if isinstance(task, tuple) and not task and hasattr(self.world, "sample_task"):
-                task = self.world.sample_task(named(key, "task"))  # pyright: ignore[reportAttributeAccessIssue]
-            state, obs = self.world.reset(task, named(key, "reset"))
-            no = jnp.zeros((), bool)
-            return {"state": state, "obs": obs, "key": key, "time": 0, "terminated": no, "truncated": no}
 
-        return jax.vmap(one)(seeds, task)
+def _programs(world: World) -> tuple[Any, Any]:
+    """Resetting and stepping, compiled; equal worlds share what was compiled for one of them."""
+    try:
+        return _shared_programs(world)
+    except TypeError:  # a world that holds arrays cannot be looked up
+        return jax.jit(partial(_begin, world)), jax.jit(partial(_advance, world))
 
-    def _advance(self, standing: dict[str, Any], actions: PyTree) -> tuple[dict[str, Any], Array]:
-        def one(now: dict[str, Any], action: PyTree) -> tuple[dict[str, Any], Array]:
-            key = jax.random.fold_in(named(now["key"], "step"), now["time"])
-            state, outcome = self.world.step(now["state"], action, key)
-            after = {
-                "state": state,
-                "obs": outcome.next_obs,
-                "key": now["key"],
-                "time": now["time"] + 1,
-                "terminated": outcome.terminated,
-                "truncated": outcome.truncated,
-            }
-            over = now["terminated"] | now["truncated"]
-            after = jax.tree.map(lambda old, new: jnp.where(over, old, new), now, after)
-            return after, jnp.where(over, 0.0, outcome.reward)
 
-        return jax.vmap(one)(standing, actions)
+@lru_cache(maxsize=16)
+def _shared_programs(world: World) -> tuple[Any, Any]:
+    return jax.jit(partial(_begin, world)), jax.jit(partial(_advance, world))
+
+
+def _begin(world: World, seeds: Array, task: Task) -> dict[str, Any]:
+    def one(seed: Array, task: Task) -> dict[str, Any]:
+        key = jax.random.key(seed)
+        if isinstance(task, tuple) and not task and hasattr(world, "sample_task"):
+            task = world.sample_task(named(key, "task"))  # pyright: ignore[reportAttributeAccessIssue]
+        state, obs = world.reset(task, named(key, "reset"))
+        no = jnp.zeros((), bool)
+        return {"state": state, "obs": obs, "key": key, "time": 0, "terminated": no, "truncated": no}
+
+    return jax.vmap(one)(seeds, task)
+
+
+def _advance(world: World, standing: dict[str, Any], actions: PyTree) -> tuple[dict[str, Any], Array]:
+    def one(now: dict[str, Any], action: PyTree) -> tuple[dict[str, Any], Array]:
+        key = jax.random.fold_in(named(now["key"], "step"), now["time"])
+        state, outcome = world.step(now["state"], action, key)
+        after = {
+            "state": state,
+            "obs": outcome.next_obs,
+            "key": now["key"],
+            "time": now["time"] + 1,
+            "terminated": outcome.terminated,
+            "truncated": outcome.truncated,
+        }
+        over = now["terminated"] | now["truncated"]
+        after = jax.tree.map(lambda old, new: jnp.where(over, old, new), now, after)
+        return after, jnp.where(over, 0.0, outcome.reward)
+
+    return jax.vmap(one)(standing, actions)
