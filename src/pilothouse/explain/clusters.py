@@ -75,7 +75,7 @@ def _projected(projection: Any, unit: np.ndarray) -> np.ndarray:
 def fit_clusters(
     seen: Watched, *, embedding: Embedding | None = None, number: int | None = None, most: int = 12, seed: int = 0
 ) -> Clustering:
-    """K-means; without a `number` the one (up to `most`) whose mean silhouette on at most 1,000 rows is highest.
+    """K-means, of at most so many clusters as steps differ; without a `number` the one (up to `most`) whose mean silhouette on at most 1,000 rows is highest.
 
     **Raises:** `DataError` with fewer than 4 rows that differ.
     """
@@ -91,10 +91,10 @@ def fit_clusters(
     points = _projected(projection, unit)
 
     def fit(k: int) -> Any:
-        return KMeans(k, n_init=3, random_state=seed).fit(points)  # pyright: ignore[reportArgumentType]
+        return KMeans(k, n_init=2, random_state=seed).fit(points)  # pyright: ignore[reportArgumentType]
 
     if number is not None:
-        return Clustering(embedding, mean, scale, projection, fit(number))
+        return Clustering(embedding, mean, scale, projection, fit(min(number, different)))
     few = np.random.default_rng(seed).permutation(len(points))[:1000]
     best: tuple[float, Any] | None = None
     for k in NUMBERS:
@@ -375,11 +375,10 @@ def _spread(seen: Watched, mine: np.ndarray) -> float:
 
 
 def _flagged(clusters: list[Cluster], base: float, ends: float) -> tuple[Cluster, ...]:
-    """Flags: `start`, `end` (termination three times as common as overall), `danger` (termination within 20 steps
-    twice as likely as from an average row), `failing` (the episodes that come here go badly more often than all: the
-    interval lies above), `unsure` and `high stakes` (a standard deviation above the mean over clusters).
+    """Flags: `start`, `end` (termination three times as common as overall), `failing` (the episodes that come here go
+    badly more often than all: the interval lies above); `danger` (to end soon), `unsure` and `high stakes`: a standard
+    deviation above the mean over clusters.
     """
-    usual = sum(one.share * one.ends_soon for one in clusters)
 
     def stands_out(name: str) -> np.ndarray:
         values = np.array([getattr(one, name) for one in clusters])
@@ -391,13 +390,13 @@ def _flagged(clusters: list[Cluster], base: float, ends: float) -> tuple[Cluster
         values = np.array([-(one.confidence or 0.0) for one in clusters])
         return values > values.mean() + values.std()
 
-    unsure, stakes = doubts(), stands_out("stakes")
+    unsure, stakes, danger = doubts(), stands_out("stakes"), stands_out("ends_soon")
     found = []
     for number, one in enumerate(clusters):
         flags = {
             "start": one.starts >= 0.25,
             "end": ends > 0 and one.terminates >= 3 * ends,
-            "danger": usual > 0 and one.ends_soon >= 2 * usual,
+            "danger": bool(danger[number]),
             "failing": one.fails_interval[0] > base,
             "unsure": bool(unsure[number]),
             "high stakes": bool(stakes[number]),
