@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from toys import cycles_before_last_stage, leaves, made, session, small, source_for, told
+from toys import cycles_before_last_stage, explains, leaves, made, session, small, source_for, told
 
 from pilothouse.algorithm.recipe import RECIPES
 from pilothouse.algorithm.registry import load_recipe
@@ -89,7 +89,9 @@ def test_the_gate_takes_a_tenth_by_the_commit_and_what_changed() -> None:
 
 def test_every_kind_of_recipe_has_checks() -> None:
     kinds = {RECIPES[name].makes for name in made() if name in RECIPES}
-    assert kinds <= {"Algorithm", "Transform", "Estimator", "Explainer", "Study"}, "write its checks, here and in test_recipes.py"
+    assert kinds <= {"Algorithm", "Transform", "Estimator", "Explainer", "Study"}, (
+        "write its checks, here and in test_recipes.py"
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------- algorithms
@@ -197,7 +199,7 @@ def test_seeds_and_settings_side_by_side_are_what_they_are_alone_and_one_program
         assert_close(own, alone.state, start)
 
 
-# ---------------------------------------------------------------------------------------------- transforms, estimators
+# ----------------------------------------------------------------------------------- transforms, estimators, explainers
 
 
 @pytest.mark.parametrize("name", enrolled(made("Transform")))
@@ -233,3 +235,17 @@ def test_an_estimator_reads_data_without_touching_them_or_any_global_generator(n
         assert state == str(np.random.get_state())
     assert said[0] == said[1]
     assert_same(source.dataset.rows(), rows)
+
+
+@pytest.mark.parametrize("name", enrolled(made("Explainer")))
+def test_an_explainer_touches_neither_what_it_is_given_nor_any_global_generator(name: str) -> None:
+    said = []
+    for seed in range(2):
+        say, observations = explains(name)
+        before = observations.copy()
+        np.random.seed(seed)
+        state = str(np.random.get_state())
+        said.append(say())
+        assert state == str(np.random.get_state())
+        np.testing.assert_array_equal(observations, before)
+    assert said[0] == said[1]

@@ -1,20 +1,17 @@
 """The gate's depth of the contract: every recipe, each kind with checks of its own. `test_full_depth.py` goes on."""
 
-import json
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
-from toys import cycles_before_last_stage, data, imported, made, session, small, source_for, told
+from toys import cycles_before_last_stage, data, explains, imported, made, session, source_for, told
 
 from pilothouse.algorithm.interpreter import FAULTS, trained_parts, writes_of
 from pilothouse.algorithm.registry import load_recipe, places
 from pilothouse.core import trees
 from pilothouse.core.errors import PilothouseError, SettingError, SpaceError, UnknownNameError
-from pilothouse.explain.explainer import Explainer
-from pilothouse.networks.actors import actor
-from pilothouse.policies.policy import Mode, Policy, Random
+from pilothouse.policies.policy import Policy, Random
 from pilothouse.rollout.collect import collect_fresh
 from pilothouse.train.session import open_session
 from pilothouse.train.sources import DataSource, WorldSource
@@ -104,15 +101,9 @@ def test_an_estimator_says_finite_numbers_by_name_the_same_each_time(name: str) 
 
 @pytest.mark.parametrize("name", made("Explainer"))
 def test_an_explainer_says_the_same_each_time_and_it_is_a_document(name: str) -> None:
-    recipe, source = small(name), source_for(load_recipe(name))
-    assert isinstance(source, WorldSource)
-    policy = Mode(actor(source.spec.unit(), 8)(jax.random.key(7)))
-    rows, _ = collect_fresh(policy, source.world, (), 8, 8, jax.random.key(0))
-    observations = np.asarray(rows.obs).reshape(64, -1)
-    explain = recipe.build(source.spec)
-    assert isinstance(explain, Explainer)
-    said = [json.dumps(explain(policy, observations, seed=0).as_json(), allow_nan=False) for _ in range(2)]
-    assert said[0] == said[1] and len(said[0]) > 2
+    say, _ = explains(name)
+    said = say()
+    assert said == say() and len(said) > 2
 
 
 @pytest.mark.parametrize("name", sorted(places()))

@@ -2,7 +2,8 @@
 
 import importlib
 import inspect
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -15,6 +16,10 @@ from pilothouse.core import trees
 from pilothouse.core.spaces import Discrete
 from pilothouse.data.episodes import dataset_from_transitions
 from pilothouse.data.preferences import preference_pairs
+from pilothouse.explain.explainer import Explainer
+from pilothouse.networks.actors import actor
+from pilothouse.policies.policy import Mode
+from pilothouse.rollout.collect import collect_fresh
 from pilothouse.train.machine import Machine
 from pilothouse.train.session import Session, open_session
 from pilothouse.train.sources import ContinuedSource, DataSource, PairSource, SimulatorSource, Source, WorldSource
@@ -139,3 +144,15 @@ def told(name: str, source: DataSource) -> Mapping[str, float | int]:
     estimator = load_recipe(name)().build(source.spec)
     wants = [key for key in inspect.signature(estimator).parameters if key in known]
     return estimator(source.dataset, **{key: known[key] for key in wants})
+
+
+def explains(name: str) -> tuple[Callable[[], str], np.ndarray]:
+    """What an explainer says, as a document, of a policy that was never trained; and the observations it is given."""
+    source = source_for(load_recipe(name))
+    assert isinstance(source, WorldSource)
+    policy = Mode(actor(source.spec.unit(), 8)(jax.random.key(7)))
+    rows, _ = collect_fresh(policy, source.world, (), 8, 8, jax.random.key(0))
+    observations = np.array(rows.obs).reshape(64, -1)
+    explain = small(name).build(source.spec)
+    assert isinstance(explain, Explainer)
+    return lambda: json.dumps(explain(policy, observations, seed=0).as_json(), allow_nan=False), observations

@@ -1,5 +1,7 @@
 """Tests of explanations, themselves tested: where the truth is known, they must say so."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ from pilothouse.explain.fidelity import (
     rank_correlation,
     sanity,
 )
-from pilothouse.explain.randomised import has_weights, inputs_shuffled
+from pilothouse.explain.randomised import has_weights, inputs_shuffled, weights_redrawn
 from pilothouse.explain.shapley import all_coalitions
 
 DRAW = np.random.default_rng(0)
@@ -161,3 +163,12 @@ def test_faults_are_named() -> None:
     with pytest.raises(DataError, match="ranking of shape"):
         curves(linear, OBS, BACKGROUND, OBS[:, :3])
     assert area(np.array([0.0, 1.0])) == 0.5
+
+
+def test_weights_drawn_anew_are_of_the_same_size_and_nothing_else_changes() -> None:
+    policy = {"matrix": np.full((40, 50), 3.0, np.float32), "vector": np.ones(5, np.float32), "count": 2}
+    policy = jax.tree.map(lambda x: jnp.asarray(x) if isinstance(x, np.ndarray) else x, policy)
+    one, other = (weights_redrawn(policy, jax.random.key(seed)) for seed in range(2))
+    assert float(jnp.sqrt((one["matrix"] ** 2).mean())) == pytest.approx(3, rel=0.05)
+    assert abs(float(jnp.corrcoef(one["matrix"].ravel(), other["matrix"].ravel())[0, 1])) < 0.1
+    assert (one["vector"] == 1).all() and one["count"] == 2
