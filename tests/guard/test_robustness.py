@@ -1,6 +1,7 @@
 """The suite: nothing changes at level 0, more stress never helps where it cannot, faults are counted, work resumes."""
 
 import json
+from pathlib import Path
 
 import gymnasium
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ from pilothouse.guard import robustness as suite
 from pilothouse.guard.certificates import probability_kept
 from pilothouse.guard.robustness import Stress, curve_of, level_below, robustness, stresses, sweep
 from pilothouse.guard.sensing import noisy_observations
-from pilothouse.policies.policy import Memoryless
+from pilothouse.policies.policy import Memoryless, Random
 from pilothouse.statistics.lower_bounds import clopper_pearson_lower
 from pilothouse.train.sources import SimulatorSource, WorldSource
 from pilothouse.worlds.registry import world
@@ -182,3 +183,13 @@ def test_refusals():
         robustness(COPY, WorldSource("sums", world("arithmetic")))
     with pytest.raises(SettingError, match="nominal"):
         Stress("x", "y", (1.0, 2.0))
+
+
+@pytest.mark.parametrize("name", ["See-image", "See-dict", "Do-dict", "Do-multidiscrete", "Masked-discrete-obs"])
+def test_every_kind_of_space_is_put_through_what_it_can_be(name, monkeypatch):
+    """The environments take no action outside their spaces or masks, and would raise: a fault."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "train"))
+    place = SimulatorSource(f"space_environments:{name}-v0")
+    curves = robustness(Random(place.spec.action), place, episodes=2, quick=True)
+    assert len(curves) >= 3 and all(fault is None for curve in curves for fault in curve.faults)
+    assert ("action noise" in {curve.test for curve in curves}) == (not place.spec.masked)

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, PyTree
 
 from pilothouse.core.errors import SettingError, SpaceError, unknown
-from pilothouse.core.spaces import Box, Tokens, choices_of
+from pilothouse.core.spaces import Box, DictSpace, Spec, Tokens, choices_of
 from pilothouse.guard import acting, sensing
 from pilothouse.guard.adversaries import (
     ascended_move,
@@ -137,7 +137,7 @@ def stresses(policy: Policy | HostPolicy, place: Place, *, quick: bool = False) 
             Stress("dropped sensors", "share of readings lost", chances, around=sensing.dropped_readings),
             Stress("frozen sensors", "share of readings stale", stale, around=sensing.frozen_readings),
         ]
-        found += _adversaries(policy, place, quick=quick)
+        found += _adversaries(policy, spec, quick=quick)
     if not (spec.masked and choices_of(spec.action)):  # another action might not be allowed
         unit = "share of actions replaced" if choices_of(spec.action) else "share of the range"
         found += [
@@ -209,7 +209,7 @@ def robustness(
 
         plain = work("nominal", lambda: _nominal(policy, place, host, seed))
         spread = {name: np.asarray(values, np.float64) for name, values in plain["spread"].items()}
-        here = Disturbed(place.spec, spread, HELD_OUT + seed)
+        here = Disturbed(host.spec, spread, HELD_OUT + seed)
         curves = []
         for stress in chosen:
             found = [
@@ -300,8 +300,7 @@ def _certified(stress: Stress, rows: list[np.ndarray], line: float | None) -> tu
     return tuple(budgets)
 
 
-def _adversaries(policy: Policy | HostPolicy, place: Place, *, quick: bool) -> list[Stress]:
-    spec = place.spec
+def _adversaries(policy: Policy | HostPolicy, spec: Spec, *, quick: bool) -> list[Stress]:
     if not isinstance(spec.obs, Box) or spec.obs.dtype != "float32" or spec.obs.is_image:
         return []
     levels = (0.0, 0.1, 0.3, 1.0) if quick else (0.0, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -310,7 +309,7 @@ def _adversaries(policy: Policy | HostPolicy, place: Place, *, quick: bool) -> l
         return Stress(name, "spreads", levels, around=sensing.moved_observations(mover, "adversary"))
 
     found, weights = [adversary("random adversary", random_move)], weights_of(spec)
-    if _memoryless(policy):
+    if _memoryless(policy) and not isinstance(spec.action, DictSpace):
         responses = responses_of(policy, spec)
         found.append(adversary("search adversary", searched_move(responses, weights, tries=8 if quick else 20)))
     response = None if isinstance(policy, HostPolicy) else differentiable_response(policy, spec)
@@ -332,7 +331,7 @@ class PlaceOnHost:
     """
 
     def __init__(self, place: Place, copies: int):
-        self.place, self.copies = place, copies
+        self.place, self.copies, self.spec = place, copies, place.spec
         self.constants = constants_by_task(place)
         self._world: Any = None
 
@@ -345,7 +344,7 @@ class PlaceOnHost:
 
     def episodes(self, actor: Actor, seed: int, place: Place) -> dict[str, Any]:
         """One episode in every copy: `returns`, `lengths`, and how many were `unfinished`."""
-        constants = constants_by_task(place) if self.constants and place.spec == self.place.spec else {}
+        constants = constants_by_task(place) if self.constants and place.spec == self.spec else {}
         mine = place is self.place or bool(constants)
         if mine and self._world is None:
             self._world = self.place.make(self.copies)
@@ -370,7 +369,7 @@ def _nominal(policy: Policy | HostPolicy, place: Place, host: PlaceOnHost, seed:
     """The episodes without stress, the spread of what they showed, and what acting at random earns."""
     seen: dict[int, PyTree] = {}
     actor = actor_of(policy, copies=host.copies, seed=HELD_OUT + seed)
-    every = max(1, place.spec.obs.size // 256)  # pictures at every step would not fit
+    every = max(1, host.spec.obs.size // 256)  # pictures at every step would not fit
 
     def watched(obs: PyTree, carry: PyTree, step: int) -> tuple[PyTree, PyTree]:
         if step % every == 0:
@@ -380,8 +379,8 @@ def _nominal(policy: Policy | HostPolicy, place: Place, host: PlaceOnHost, seed:
     found = host.episodes(watched, seed, place)
     lengths = np.asarray(found["lengths"])
     lived = [jax.tree.map(lambda x, alive=lengths > step: x[alive], obs) for step, obs in seen.items()]
-    spread = {name: values.tolist() for name, values in sensing.spread_of(place.spec.obs, lived).items()}
-    chance = actor_of(Random(place.spec.action), copies=host.copies, seed=HELD_OUT + seed)
+    spread = {name: values.tolist() for name, values in sensing.spread_of(host.spec.obs, lived).items()}
+    chance = actor_of(Random(host.spec.action), copies=host.copies, seed=HELD_OUT + seed)
     earned = [x for x in host.episodes(chance, seed, place)["returns"] if x is not None]
     return {**found, "spread": spread, "random": float(np.mean(earned)) if earned else 0.0}
 
