@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 profile=${1:-run}
 case $profile in
     run) extras=mujoco,report ;;
-    test) extras=mujoco,report,view,language,dev ;;
+    test) extras=mujoco,report,view,language,torch,onnx,dev ;;
     *) echo "setup.sh: unknown profile '$profile': run or test" >&2; exit 2 ;;
 esac
 python=${PYTHON:-python3}
@@ -26,8 +26,8 @@ mkdir -p .cache
 exec 9>.cache/set-up.lock
 flock 9
 
-# The stamp names the folder too: a virtual environment does not survive being moved.
-wanted=$({ cat pyproject.toml constraints.txt; pwd; "$python" -c 'import sys; print(sys.version)'; } | sha256sum | cut -d' ' -f1)
+# The stamp names the extras (they stand in this file) and the folder too: a virtual environment does not survive being moved.
+wanted=$({ cat pyproject.toml constraints.txt scripts/setup.sh; pwd; "$python" -c 'import sys; print(sys.version)'; } | sha256sum | cut -d' ' -f1)
 finished() { [ -x .venv/bin/python ] && [ ! -e .venv/.unfinished ] && [ "$(cat ".venv/.stamp-$1" 2>/dev/null)" = "$wanted" ]; }
 if finished "$profile" || { [ "$profile" = run ] && finished test; }; then
     exit 0

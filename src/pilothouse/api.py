@@ -97,7 +97,8 @@ def evaluate(
     a Stable-Baselines3 `.zip`, `.onnx`, `.pt`, `module:function`. `builder`, `trust` and `normalize` are for those.
     """
     if not isinstance(policy, str | Path):
-        return evaluate_policy(policy, _place(env, getattr(policy, "stack", 1)), episodes=episodes, seed=seed)
+        place, name = _place(env, getattr(policy, "stack", 1)), getattr(policy, "name", "policy")
+        return evaluate_policy(policy, place, episodes=episodes, seed=seed, name=name)
     where = {"world": env} if env in world_names() else {"env": env}
     opened, place = policy_and_place(policy, **where, builder=builder, trust=trust, normalize=normalize)
     return evaluate_policy(opened, place, episodes=episodes, seed=seed, name=str(policy))

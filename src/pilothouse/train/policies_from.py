@@ -45,11 +45,11 @@ def open_policy(
 
 def _opened(name: str | Path, place: Place, builder: str | None, trust: bool, seed: int | None) -> Policy | HostPolicy:
     path, spec = Path(name), place.spec
-    if str(name) == "random":
-        return Random(spec.action)
     kind = path.suffix.lower()
     if builder is not None and kind not in (".pt", ".pth"):
         raise SettingError(f"--builder goes with a torch state (.pt); {name} is none.")
+    if str(name) == "random":
+        return Random(spec.action)
     if path.is_dir():
         return _folder(path, seed)
     if not path.is_file():

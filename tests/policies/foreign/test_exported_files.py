@@ -210,3 +210,13 @@ def test_a_folder_of_hugging_face_is_refused_in_one_line(tmp_path: Path) -> None
     (tmp_path / "config.json").write_text('{"model_type": "qwen2"}')
     with pytest.raises(PolicyError, match="language model of Hugging Face"):
         open_policy(tmp_path, PLACE)
+
+
+def test_statistics_are_for_policies_from_elsewhere(tmp_path: Path) -> None:
+    np.savez(tmp_path / "stats.npz", mean=np.ones(3), var=np.full(3, 4.0), epsilon=0.0, clip=0.5)
+    with pytest.raises(PolicyError, match="ours carry their own"):
+        open_policy("random", PLACE, normalize=tmp_path / "stats.npz")
+    policy = open_policy("own_policies:swing", PLACE, normalize=tmp_path / "stats.npz")
+    # (2 - 1) / 2 is 0.5, (9 - 1) / 2 is clipped to 0.5, (0 - 1) / 2 is -0.5.
+    obs = np.array([[0, 0, 2], [0, 0, 9], [0, 0, 0]], np.float32)
+    np.testing.assert_allclose(decide(policy, obs, (), 0, 3).action[:, 0], [0.5, 0.5, -0.5])  # pyright: ignore

@@ -18,7 +18,7 @@ from pilothouse.core.errors import PolicyError, SpaceError
 from pilothouse.core.spaces import Box, Spec
 from pilothouse.policies.foreign.feedforward import Standardised
 from pilothouse.policies.host import HostPolicy, brief
-from pilothouse.policies.policy import Carry, Extra, Memoryless
+from pilothouse.policies.policy import Carry, Extra, Memoryless, Random
 
 LARGEST = 2**26
 """Bytes of a file of statistics at most."""
@@ -72,7 +72,7 @@ def standardised(policy: Any, statistics: Statistics, spec: Spec) -> Any:
     """The policy that sees standardised observations: traceable if it was."""
     if isinstance(policy, HostPolicy):
         return HostStandardised(policy, statistics)
-    if not isinstance(policy, Memoryless):
+    if not isinstance(policy, Memoryless) or isinstance(policy, Random):
         raise PolicyError("Statistics of observations go with policies from elsewhere; ours carry their own.")
     mean, std = (np.asarray(x, np.float32) for x in (statistics.mean, statistics.std))
     name = getattr(policy, "name", "policy")
