@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from pilothouse.core.errors import PolicyError, SpaceError
-from pilothouse.core.spaces import Box, DictSpace, Discrete, Spec
+from pilothouse.core.spaces import Box, DictSpace, Discrete, MultiDiscrete, Spec
 from pilothouse.networks.distributions import Categorical
 from pilothouse.policies.host import HostPolicy
 from pilothouse.policies.policy import Memoryless, Mode
 from pilothouse.policies.scaling import Scaled
-from pilothouse.rollout.actors import actor_of, flat_response, responses_of
+from pilothouse.rollout.actors import actor_of, flat_response, observations_from, responses_of
 
 SPEC = Spec(Box((2,)), Box((1,), -2.0, 2.0))
 WEIGHTS = np.array([[0.5], [-1.0]], np.float32)
@@ -131,6 +131,15 @@ def test_responses_are_probabilities_where_they_are_known_else_one_hots() -> Non
     policy.known = expected[:, :2]
     with pytest.raises(PolicyError, match=r"chooses gave probabilities of shape \(5, 2\)"):
         responses_of(policy, CHOICE)(OBS)
+
+
+def test_one_hot_rows_are_choices_observed() -> None:
+    rows = np.array([[0.0, 1.0, 0.0], [0.9, 0.0, 0.1]])
+    seen = observations_from(Discrete(3), rows)
+    np.testing.assert_array_equal(seen, [1, 0])
+    assert seen.dtype == np.int32
+    several = np.array([[0.0, 1.0, 1.0, 0.0, 0.0]])
+    np.testing.assert_array_equal(observations_from(MultiDiscrete((2, 3)), several), [[1, 0]])
 
 
 def test_several_choices_are_joined_one_hots() -> None:

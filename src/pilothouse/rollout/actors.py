@@ -128,7 +128,7 @@ def responses_of(policy: Policy | HostPolicy, space: Spec, *, seed: int = 0) -> 
         rows = np.asarray(rows)
         if rows.ndim != 2 or rows.shape[1] != seen.size:
             raise SpaceError(f"Observations of shape {rows.shape}; expected (rows, {seen.size}).")
-        obs = rows.reshape(len(rows), *seen.shape).astype(seen.dtype)
+        obs = observations_from(seen, rows)
         blocks = [obs[at : at + MOST] for at in range(0, len(obs), MOST)] or [obs]
         return np.concatenate([asked(block) if host else traced(block) for block in blocks])
 
@@ -161,6 +161,16 @@ def responses_of(policy: Policy | HostPolicy, space: Spec, *, seed: int = 0) -> 
         return flat_response(spec.action, checked_actions(name, spec.action, np.asarray(action)[:rows], rows)[0])
 
     return respond
+
+
+def observations_from(space: Space, rows: Float[np.ndarray, "rows features"]) -> np.ndarray:
+    """Flat rows as observations of a Box, or as choices: of each one-hot stretch the place of its highest number."""
+    if isinstance(space, Box):
+        return rows.reshape(len(rows), *space.shape).astype(space.dtype)
+    assert not isinstance(space, DictSpace)  # `responses_of` refuses it
+    parts = np.split(rows, np.cumsum(choices_in(space))[:-1], axis=1)
+    choices = np.stack([part.argmax(axis=1) for part in parts], axis=1)
+    return choices.reshape(len(rows), *space.shape).astype(space.dtype)
 
 
 def flat_response(space: Space, action: np.ndarray) -> Float[np.ndarray, "rows outputs"]:
