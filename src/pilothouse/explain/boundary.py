@@ -73,7 +73,7 @@ def boundary_of(
             f"{max(points, 2)} that differ: a policy that always does the same has no boundary."
         )
     cluster = KMeans(2, n_init="auto", random_state=seed).fit(shares).labels_
-    border = SVC(kernel="linear").fit(shares, cluster)
+    border = SVC(kernel="linear", random_state=seed).fit(shares, cluster)
     near = obs[np.argsort(np.abs(border.decision_function(shares)), kind="stable")[:points]]
     weight, shift = _through(near)
     side = obs @ weight + shift > 0
