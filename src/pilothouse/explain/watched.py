@@ -19,6 +19,7 @@ from pilothouse.core.spaces import MASK, Box, DictSpace, Discrete, MultiDiscrete
 from pilothouse.policies.host import HostPolicy, decide
 from pilothouse.rollout.collect import act, fresh_carries
 from pilothouse.train.sources import SimulatorSource, WorldSource
+from pilothouse.worlds.on_host import OnHost
 
 LONGEST = 10_000
 """Steps after which an episode is stopped in a place without a time limit of its own."""
@@ -233,39 +234,4 @@ def _act(policy: Any, obs: PyTree, carry: PyTree, key: Any, step: Any) -> Any:
 
 def host_face(place: WorldSource | SimulatorSource, copies: int) -> Any:
     """`copies` of the place behind `reset`, `step` and `close` on NumPy arrays."""
-    return place.make(copies) if isinstance(place, SimulatorSource) else _Stepped(place.world)
-
-
-class _Stepped:
-    """A JAX world stepped from the host: each episode's dice follow from its own seed."""
-
-    def __init__(self, world: Any):
-        self.horizon = getattr(world, "horizon", None)
-        self._world, self._at = world, 0
-
-    def reset(self, indices: Any, seeds: Any) -> PyTree:
-        self._keys, self._state, obs = _begin(self._world, np.asarray(seeds, np.uint32))
-        self._at = 0
-        return jax.tree.map(np.asarray, obs)
-
-    def step(self, action: PyTree) -> dict[str, Any]:
-        self._state, outcome = _step(self._world, self._keys, self._state, action, np.int32(self._at))
-        self._at += 1
-        found = {name: getattr(outcome, name) for name in ("next_obs", "reward", "terminated", "truncated")}
-        return jax.tree.map(np.asarray, found)
-
-    def close(self) -> None:
-        pass
-
-
-@eqx.filter_jit
-def _begin(world: Any, seeds: Any) -> Any:
-    keys = jax.vmap(jax.random.key)(seeds)
-    tasks = jax.vmap(lambda k: world.sample_task(named(k, "task")))(keys) if hasattr(world, "sample_task") else ()
-    return keys, *jax.vmap(world.reset)(tasks, jax.vmap(lambda k: named(k, "reset"))(keys))
-
-
-@eqx.filter_jit
-def _step(world: Any, keys: Any, state: Any, action: Any, at: Any) -> Any:
-    own = jax.vmap(lambda k: jax.random.fold_in(named(k, "step"), at))(keys)
-    return jax.vmap(world.step)(state, action, own)
+    return place.make(copies) if isinstance(place, SimulatorSource) else OnHost(place.world, copies, place.name)
