@@ -10,7 +10,7 @@ import pytest
 
 from pilothouse.core.errors import DataError, SpaceError
 from pilothouse.core.spaces import Box, Discrete, MultiDiscrete, Spec
-from pilothouse.explain.attribution import attribute, outputs_of, response_at
+from pilothouse.explain.attribution import QUICK, attribute, outputs_of, response_at, rows_asked, within_rows
 from pilothouse.networks.distributions import Categorical
 from pilothouse.networks.mlp import MLP
 from pilothouse.policies.host import HostPolicy
@@ -141,3 +141,22 @@ def test_what_is_explained_is_what_the_place_sees(ours) -> None:
     said = np.asarray(respond(jnp.asarray(ours.observations)))
     np.testing.assert_allclose(said, responses_of(Network(jax.random.key(1)), spec)(ours.observations), atol=1e-7)
     assert np.abs(said).max() <= 1e-4
+
+
+@pytest.mark.parametrize("features", [4, 17])
+def test_a_slow_policy_is_asked_for_about_so_many_answers(features) -> None:
+    class Counting(Foreign):
+        asked = 0
+
+        def act_many(self, obs, carry, seed):
+            self.asked += len(obs)
+            return super().act_many(obs, carry, seed)
+
+    spec, weight = Spec(Box((features,)), Discrete(2)), np.eye(features)[:, :1]
+    obs = np.random.default_rng(0).normal(size=(100, features))
+    for rows in (None, 20_000):
+        policy = Counting(spec, weight=weight)
+        found = attribute(policy, spec, obs, quick=True, rows=rows)
+        expected = rows_asked(QUICK if rows is None else within_rows(QUICK, features, rows), features)
+        assert 0.5 * expected < policy.asked < 1.3 * expected and found.feature_importance.argmax() == 0
+    assert policy.asked < 1.3 * 20_000

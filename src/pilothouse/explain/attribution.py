@@ -7,7 +7,7 @@ A policy with memory is studied as it is at the start of an episode.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from pilothouse.core.errors import DataError, SpaceError
 from pilothouse.core.spaces import Box, Spec, within
 from pilothouse.explain.coalitions import Coalitions, attributed, attributed_traced
 from pilothouse.explain.fidelity import (
+    MOST_STEPS,
     Curves,
     Sanity,
     Values,
@@ -182,18 +183,21 @@ def attribute(
     *,
     seed: int = 0,
     quick: bool = False,
+    rows: int | None = None,
 ) -> Attribution:
     """Which features drive the policy's responses at these observations, such as those it met in a place.
 
     **Arguments:** `place`: a source or world with a `spec`, or a `Spec`, of Box observations and of actions that are a
     box or choices. `observations`: flat; a part is explained and another serves as background, drawn by `seed`. Give
-    some hundreds from different episodes.
+    some hundreds from different episodes. `rows`: of a policy that is slow to answer, ask for about so many answers at
+    most: fewer observations are explained, against a smaller background, with fewer randomised policies.
 
     **Raises:** `SpaceError` for spaces that this does not explain, `DataError` for fewer than four observations.
     """
     spec: Spec = place if isinstance(place, Spec) else place.spec
     seen = observed(spec, observations)
     budget, generator = QUICK if quick else FULL, np.random.default_rng(seed)
+    budget = budget if rows is None else within_rows(budget, spec.obs.size, rows)
     picked = seen[generator.permutation(len(seen))[: budget.observations]]
     grounds = [seen[generator.choice(len(seen), min(budget.background, len(seen)), replace=False)] for _ in range(2)]
     function = responses_of(policy, spec)  # one draw for all rows, as in `response_at`
@@ -215,6 +219,28 @@ def attribute(
     pairs = [(a, b) for i, a in enumerate(ranked) for b in ranked[i + 1 :]]
     agreeing = {f"{a.method} / {b.method}": agreement(a.values, b.values) for a, b in pairs}
     return Attribution(why, picked, outputs_of(spec), tuple(ranked), agreeing, how)
+
+
+def rows_asked(budget: Budget, features: int) -> int:
+    """About how many answers all methods and tests together ask of a policy that is only asked."""
+    sets = {name: make(budget.orders, 0).known.shape[0] for name, make in _sets(features).items()}
+    light = {name: make(budget.orders_again, 0).known.shape[0] for name, make in _sets(features).items()}
+    whole = sum(sets.values()) * budget.observations
+    again = sum(light.values()) * budget.again * (budget.randomised + budget.draws + 3)
+    steps = 2 * (min(features, MOST_STEPS) + 1) * (budget.random_orders + len(sets)) * budget.observations
+    return (whole + again + steps + 64 * len(sets) * budget.observations) * budget.background
+
+
+def within_rows(budget: Budget, features: int, rows: int) -> Budget:
+    """The budget, halved here and there until it asks for at most so many answers, or is as small as makes sense."""
+    least = {"background": 2, "observations": 6, "again": 6, "randomised": 4, "orders": 2, "random_orders": 2}
+    while rows_asked(budget, features) > rows:
+        room = [name for name, low in least.items() if getattr(budget, name) > low]
+        if not room:
+            break
+        name = max(room, key=lambda name: getattr(budget, name) / least[name])
+        budget = replace(budget, **{name: max(least[name], getattr(budget, name) // 2)})
+    return budget
 
 
 def observed(spec: Spec, observations: np.ndarray) -> Float[np.ndarray, "rows features"]:
