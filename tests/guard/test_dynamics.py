@@ -82,6 +82,15 @@ def test_values_are_set_by_the_names_of_the_model(plain):
         with_values(HOPPER, {"thihg.mass": 1.0}).make(1)
 
 
+def test_other_values_are_keywords_of_the_environment():
+    place = with_factor(with_values(SimulatorSource("Pendulum-v1", stack=2), {"g": 3.0}), "mass", 2.0)
+    world = place.make(1)
+    env = world.simulators()[0]
+    assert (env.g, env.m, world.spec.obs.shape) == (3.0, 2.0, (6,))
+    with pytest.raises(SettingError, match="gravty"):
+        with_values(SimulatorSource("Pendulum-v1"), {"gravty": 3.0}).make(1)
+
+
 def test_changes_add_up():
     place = with_values(with_factor(with_factor(HOPPER, "mass", 2.0), "mass", 3.0), {"torso.mass": 1.0})
     changed = model_of(place)

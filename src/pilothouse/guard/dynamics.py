@@ -9,24 +9,31 @@ import jax
 from pilothouse.core.errors import PilothouseError
 from pilothouse.train.sources import SimulatorSource, WorldSource
 from pilothouse.worlds import physics
+from pilothouse.worlds.host import GymnasiumWorld
+from pilothouse.worlds.wrappers import frame_stack
 
 Place = WorldSource | SimulatorSource
 
 
 @dataclass(frozen=True)
 class ChangedSimulator(SimulatorSource):
-    """The simulator with factors on kinds of constants, and values for single ones; made anew, so nothing is restored."""
+    """The simulator with factors on kinds of constants, values for single ones, and keywords of its own.
+
+    It is made anew, so nothing is restored.
+    """
 
     factors: tuple[tuple[str, float], ...] = ()
     values: tuple[tuple[str, float], ...] = ()
+    """Of a MuJoCo model, as `worlds.physics.assign` names them; other names are keywords of the environment."""
 
     def make(self, size: int) -> Any:
-        world = super().make(size)
+        options: dict[str, Any] = {name: value for name, value in self.values if not _in_model(name)}
+        world = GymnasiumWorld(self.name, size, **options)
         for kind, factor in self.factors:
             physics.scale(world, kind, factor)
-        if self.values:
-            physics.assign(world, dict(self.values))
-        return world
+        if constants := {name: value for name, value in self.values if _in_model(name)}:
+            physics.assign(world, constants)
+        return world if self.stack == 1 else frame_stack(world, self.stack)
 
 
 def factors_of(place: Place) -> tuple[str, ...]:
@@ -53,7 +60,10 @@ def with_factor(place: Place, kind: str, factor: float) -> Place:
 
 
 def with_values(place: Place, values: Mapping[str, float]) -> Place:
-    """The place with these constants; `UnknownNameError` at once for a JAX world, when made for a simulator."""
+    """The place with these constants: fields of a JAX world, constants of a model, or keywords of an environment.
+
+    Raises `UnknownNameError` for what a JAX world lacks; a simulator raises when it is made.
+    """
     if isinstance(place, WorldSource):
         return replace(place, world=_around(place.world, values))
     before = dict(place.values) if isinstance(place, ChangedSimulator) else {}
@@ -77,6 +87,10 @@ def _takes(place: WorldSource, task: Mapping[str, float]) -> bool:
     except (PilothouseError, TypeError, AttributeError, KeyError, ValueError):
         return False
     return True
+
+
+def _in_model(name: str) -> bool:
+    return name == "friction" or "." in name
 
 
 def _innermost(world: Any) -> Any:
