@@ -74,11 +74,18 @@ def trajectory_weighting(
     )
 
 
+SHARPNESSES, TEMPERATURES, EXPECTILES = (0.3, 3.0, 10.0), (0.03, 0.1, 0.3), (0.7, 0.9)
 SHARED = {"width": 32, "batch": 64, "lr": 1e-3}
 ARMS = {
-    "return weighting": (trajectory_weighting, {**SHARED, "advantage": False}),
-    "advantage weighting": (trajectory_weighting, {**SHARED, "advantage": True}),
-    "iql": (iql, SHARED),
+    "return weighting": (
+        trajectory_weighting,
+        {**SHARED, "advantage": False, "temperature": 0.03, "sharpness": 0.3},
+    ),
+    "advantage weighting": (
+        trajectory_weighting,
+        {**SHARED, "advantage": True, "temperature": 0.1, "sharpness": 0.3},
+    ),
+    "iql": (iql, {**SHARED, "sharpness": 3.0, "expectile": 0.9}),
 }
 UPDATES = 3_000
 
@@ -101,11 +108,24 @@ CLAIM = Claim(
     relations=(greater("return weighting", "iql"), greater("advantage weighting", "iql")),
     unit="return (Pendulum)",
     settings={arm: settings for arm, (_, settings) in ARMS.items()},
-    tried={arm: ["set once"] for arm in ARMS},
+    tried={
+        **{
+            arm: [
+                f"temperature={heat:g} sharpness={sharpness:g}"
+                for heat in TEMPERATURES
+                for sharpness in SHARPNESSES[:2]
+            ]
+            for arm in ("return weighting", "advantage weighting")
+        },
+        "iql": [f"sharpness={sharpness:g} expectile={how:g}" for sharpness in SHARPNESSES for how in EXPECTILES],
+    },
     seeds=8,
     notes=(
-        "Nothing was tuned: IQL's own settings in every arm, and the authors' temperature of 0.1. Offline data as in the "
-        "paper, but of our own making: one dataset for all seeds, 27 episodes at random and 3 of a controller. The paper's "
-        "tasks are D4RL's."
+        "Six settings an arm were tried on seeds 0 to 2 of this task; in the order listed, weighting by return earned -611, "
+        "-701, -642, -822, -1018 and -928, by advantage -513, -815, -386, -1264, -1087 and -1180, IQL -1050, -1055, -816, "
+        "-690, -723 and -820. Weighting's best lies where it clones least sharply, the edge of its range, so that a lower "
+        "sharpness might be better still. Before that the claim stood with nothing tuned, the authors' temperature of 0.1 "
+        "and IQL's own settings in every arm: it was contradicted. Offline data as in the paper, but of our own making: one "
+        "dataset for all seeds, 27 episodes at random and 3 of a controller. The paper's tasks are D4RL's."
     ),
 )
