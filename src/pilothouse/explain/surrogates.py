@@ -226,6 +226,7 @@ def aggregated(
     rounds: int,
     episodes: int,
     seed: int,
+    longest: int | None = None,
 ) -> tuple[Surrogate, Float[np.ndarray, " round"]]:
     """Let the surrogate act, ask the policy what it would have done there, fit to all of it, and so on.
 
@@ -238,7 +239,7 @@ def aggregated(
     tried: list[tuple[float, Surrogate]] = []
     for one in range(rounds + 1):
         surrogate = fit(obs, response)
-        acted = watch(surrogate, place, episodes, seed + one * episodes)
+        acted = watch(surrogate, place, episodes, seed + one * episodes, longest=longest)
         tried.append((float(acted.returns.mean()), surrogate))
         if one < rounds:
             obs, response = np.concatenate([obs, acted.obs]), np.concatenate([response, respond(acted.obs)])
@@ -280,9 +281,12 @@ def study_surrogates(
     quick: bool = True,
     place: WorldSource | SimulatorSource | None = None,
     policy: Any = None,
+    longest: int | None = None,
 ) -> tuple[SurrogateStudy, ...]:
     """A tree and a mixture of linear laws for the policy that was watched; with a `place` (and the `policy`) the tree
     is aggregated there, and both are measured in it.
+
+    Episodes there are stopped after `longest` steps, where that is given.
 
     A quarter of the episodes measures, the others fit; `quick` tries smaller sizes, on at most 4,000 rows.
     """
@@ -308,7 +312,7 @@ def study_surrogates(
         better, _ = aggregated(
             lambda obs, said: tree(obs, said, leaves),
             respond, place, fitted.obs, response,
-            rounds=1 if quick else 4, episodes=count, seed=seed + 10_000,
+            rounds=1 if quick else 4, episodes=count, seed=seed + 10_000, longest=longest,
         )  # fmt: skip
         chosen.append(("tree", leaves, better, tree))
     else:
@@ -317,17 +321,18 @@ def study_surrogates(
     assert isinstance(laws, LinearMixture)
     chosen.append(("linear mixture", len(laws.weights), laws, mixture))
 
-    own = (
-        watch(policy, place, count, seed + 20_000).returns if place is not None and policy is not None else np.zeros(0)
-    )
+    def earned(actor: Any) -> Float[np.ndarray, " episode"]:
+        if place is None or policy is None:
+            return np.zeros(0)
+        return watch(actor, place, count, seed + 20_000, longest=longest).returns
+
+    own = earned(policy)
     shuffle = np.random.default_rng(seed).permutation(len(response))
     studies = []
     for kind, size, surrogate, fit in chosen:
         fidelity = likeness(spec.action, truth, surrogate.respond(unseen.obs))
         nothing = likeness(spec.action, truth, fit(fitted.obs, response[shuffle], size).respond(unseen.obs))
-        returns = (
-            watch(surrogate, place, count, seed + 20_000).returns if len(own) and place is not None else np.zeros(0)
-        )
+        returns = earned(surrogate)
         studies.append(
             SurrogateStudy(
                 kind=kind,
