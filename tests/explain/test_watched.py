@@ -19,7 +19,8 @@ class Leans(Memoryless):
     """Pushes to the side the pole leans to, and says how sure it is."""
 
     def __call__(self, obs, carry, key):
-        return (obs[2] + 0.3 * obs[3] > 0).astype(jnp.int32), carry, {"value": obs[2] * 2.0}
+        told = {"value": obs[2] * 2.0, "key": key, "chain": jnp.zeros((2, 2)), "memory": (obs,)}
+        return (obs[2] + 0.3 * obs[3] > 0).astype(jnp.int32), carry, told
 
 
 class HostLeans(HostPolicy):
@@ -47,6 +48,7 @@ def test_rows_of_an_episode_follow_each_other(leaning) -> None:
         np.testing.assert_array_equal(mine.step, np.arange(len(mine)))
         np.testing.assert_array_equal(mine.obs[1:], mine.next_obs[:-1])
         assert (mine.terminated | mine.truncated).tolist() == [False] * (len(mine) - 1) + [True]
+    assert set(leaning.extras) == {"value"}  # no keys, chains or memories
     np.testing.assert_allclose(leaning.extras["value"], 2 * leaning.obs[:, 2], rtol=1e-6)
     np.testing.assert_allclose(leaning.returns, [30.0] * 5)  # it balances, one point a step
 

@@ -130,12 +130,13 @@ def watch(
 
 
 def _plain(extra: Mapping[str, Any], copies: int) -> dict[str, np.ndarray]:
-    """What of a policy's extra is one array with a leading axis of copies."""
-    return {
-        name: np.array(value)
-        for name, value in extra.items()
-        if hasattr(value, "shape") and value.shape[:1] == (copies,)
-    }
+    """What of a policy's extra is a number or a row of numbers for each copy (no memory, no keys, no whole chains)."""
+    found = {}
+    for name, value in extra.items():
+        shape, dtype = getattr(value, "shape", ()), getattr(value, "dtype", None)
+        if shape[:1] == (copies,) and len(shape) <= 2 and getattr(dtype, "kind", "O") in "biuf":
+            found[name] = np.array(value)
+    return found
 
 
 def _joined(spec: Spec, names: tuple[str, ...], seen: list[Any]) -> Watched:
