@@ -30,9 +30,10 @@ def _verb(name: str) -> Callable[..., Any]:
 
 dataset = _verb("dataset")
 evaluate = _verb("evaluate")
+examine = _verb("examine")
 load = _verb("load")
 papers = _verb("papers")
 recipe = _verb("recipe")
 train = _verb("train")
 
-__all__ = ["dataset", "evaluate", "load", "papers", "recipe", "train"]
+__all__ = ["dataset", "evaluate", "examine", "load", "papers", "recipe", "train"]

@@ -14,6 +14,8 @@ from pilothouse.data.tables import ColumnMap
 from pilothouse.evaluate.episodes import Evaluation, evaluate_policy
 from pilothouse.policies.host import HostPolicy
 from pilothouse.policies.policy import Policy
+from pilothouse.report.examination import Examination
+from pilothouse.report.examine import examine_and_report
 from pilothouse.train.policies_from import policy_and_place
 from pilothouse.train.policy_files import load as load
 from pilothouse.train.resolve import check_same_spaces, environment_source, resolve, with_spaces_of, world_source
@@ -104,4 +106,13 @@ def evaluate(
     return evaluate_policy(opened, place, episodes=episodes, seed=seed, name=str(policy))
 
 
-__all__: Sequence[str] = ("dataset", "evaluate", "load", "papers", "recipe", "train")
+def examine(policy: Policy | HostPolicy | str | Path, env: str, **given: Any) -> Examination:
+    """How good a policy is, where it breaks, why it acts so: everything of it, and a page in its folder.
+
+    `policy` and `env` as for `evaluate`; the rest as for `pilothouse.report.examine.examine_and_report`: `quick`,
+    `episodes`, `seed`, `constraints`, `out`, and more.
+    """
+    return examine_and_report(policy, **{"world" if env in world_names() else "env": env}, **given)
+
+
+__all__: Sequence[str] = ("dataset", "evaluate", "examine", "load", "papers", "recipe", "train")

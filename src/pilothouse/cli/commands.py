@@ -150,7 +150,7 @@ def evaluate(options: Namespace) -> Document:
 def examine(options: Namespace) -> Document:
     from pilothouse.cli.examine import run
 
-    return run(options, _say(options), policy_and_place(options))
+    return run(options, _say(options))
 
 
 def record(options: Namespace) -> Document:

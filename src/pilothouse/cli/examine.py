@@ -47,30 +47,28 @@ def constraints_of(pairs: list[str]) -> dict[str, Callable[..., Any]]:
     return found
 
 
-def run(options: Namespace, say: Callable[[str], None], opened: tuple[Any, Any]) -> dict[str, Any]:
+def run(options: Namespace, say: Callable[[str], None]) -> dict[str, Any]:
     """Examine, write the page, say what came out; returns the `--json` document."""
-    from pilothouse.report.examination import Plan, examine
-    from pilothouse.report.examination_report import headline, qualified, write_examination_report
-    from pilothouse.train.learned_values import value_of
-    from pilothouse.train.policies_from import fingerprint_of
+    from pilothouse.report.examination_report import headline, qualified
+    from pilothouse.report.examine import examine_and_report
 
-    policy, place = opened
-    found = examine(
-        policy,
-        place,
-        Plan(quick=options.quick, episodes=options.episodes, seed=options.seed),
-        name=options.policy,
-        about={"sha256": fingerprint_of(options.policy)},
+    found = examine_and_report(
+        options.policy,
+        env=options.env,
+        world=options.world,
+        quick=options.quick,
+        episodes=options.episodes,
+        seed=options.seed,
         constraints=constraints_of(options.constraints),
-        value=value_of(options.policy, place.spec),
+        builder=options.builder,
+        trust=options.trust,
+        normalize=options.normalize,
         out=options.out,
         resume=options.resume,
         overwrite=options.overwrite,
         tell=say,
         command="pilothouse " + " ".join(sys.argv[1:]),
     )
-    page = write_examination_report(found.folder / "report.html", found)
-    for line in [headline(found), *qualified(found)]:
+    for line in [headline(found), *qualified(found), f"report: {found.page.absolute()}"]:
         say(line)
-    say(f"report: {page.resolve()}")
-    return found.as_json() | {"report": str(page.resolve())}
+    return found.as_json()

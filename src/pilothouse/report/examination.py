@@ -90,6 +90,11 @@ class Examination:
     command: str = ""
     notes: tuple[str, ...] = field(default=())
 
+    @property
+    def page(self) -> Path:
+        """Where its page belongs."""
+        return self.folder / "report.html"
+
     def part(self, name: str) -> Document | None:
         """The document of a part that was made; None where it does not apply or failed."""
         found = self.parts.get(name)
@@ -123,6 +128,7 @@ class Examination:
             "absent": {name: found["absent"] for name, found in self.parts.items() if "absent" in found},
             "notes": list(self.notes),
             "seconds": sum(self.seconds.values()),
+            "report": str(self.page.absolute()),
         }
 
 

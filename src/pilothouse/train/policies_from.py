@@ -101,6 +101,17 @@ def _is_language_model(path: Path) -> bool:
     return isinstance(found, dict) and "model_type" in found
 
 
+def place_named(*, env: str | None, world: str | None, stack: int = 1) -> Place:
+    """The environment or world that is named. Raises `SettingError` for none or both."""
+    from pilothouse.train.resolve import environment_source, world_source
+
+    if (env is None) == (world is None):
+        raise SettingError(
+            "Where? Give --env ID or --world NAME." if env is None else "Give --env or --world, not both."
+        )
+    return environment_source(env, stack=stack) if env is not None else world_source(str(world), stack=stack)
+
+
 def policy_and_place(
     name: str | Path,
     *,
@@ -111,16 +122,9 @@ def policy_and_place(
     normalize: str | Path | None = None,
 ) -> tuple[Policy | HostPolicy, Place]:
     """`open_policy`, and the place that `env` or `world` names, shown to the policy as it was where it learned."""
-    from pilothouse.train.resolve import resolve
-
-    if env is None and world is None:
-        raise SettingError("Where? Give --env ID or --world NAME.")
-    place: Any = None
-    if Path(name).is_dir():
-        # Ours say how many observations they see together.
-        stack = getattr(_folder(Path(name), None), "stack", 1)
-        place = resolve(env=env, world=world, stack=stack)
-    place = resolve(env=env, world=world) if place is None else place
+    # Ours say how many observations they see together.
+    stack = getattr(_folder(Path(name), None), "stack", 1) if Path(name).is_dir() else 1
+    place = place_named(env=env, world=world, stack=stack)
     return open_policy(name, place, builder=builder, trust=trust, normalize=normalize), place
 
 

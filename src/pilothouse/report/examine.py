@@ -1,0 +1,63 @@
+"""From the names of a policy and a place to an examination with its page: the one call of the command and the library."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pilothouse.policies.host import HostPolicy
+from pilothouse.policies.policy import Policy
+from pilothouse.report.examination import Constraint, Examination, Plan, examine
+from pilothouse.report.examination_report import write_examination_report
+from pilothouse.train.learned_values import value_of
+from pilothouse.train.policies_from import fingerprint_of, place_named, policy_and_place
+from pilothouse.train.run import Tell
+
+
+def examine_and_report(
+    policy: Policy | HostPolicy | str | Path,
+    *,
+    env: str | None = None,
+    world: str | None = None,
+    quick: bool = False,
+    episodes: int | None = None,
+    seed: int = 0,
+    constraints: Mapping[str, Constraint] | None = None,
+    builder: str | None = None,
+    trust: bool = False,
+    normalize: str | Path | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    tell: Tell | None = None,
+    command: str = "",
+) -> Examination:
+    """Examine a policy in the environment `env` or the world `world`, and write the page into its folder.
+
+    `policy` is one, or what `open_policy` opens (with `builder`, `trust` and `normalize`); the rest is as for
+    `pilothouse.report.examination.examine`. `constraints`: by name, `(obs, action, next_obs) -> (rows,)`, true where a
+    step does what none should.
+    """
+    about, value, name = {}, None, getattr(policy, "name", "policy")
+    if isinstance(policy, str | Path):
+        name = str(policy)
+        policy, place = policy_and_place(
+            policy, env=env, world=world, builder=builder, trust=trust, normalize=normalize
+        )
+        about, value = {"sha256": fingerprint_of(name)}, value_of(name, place.spec)
+    else:
+        place = place_named(env=env, world=world, stack=getattr(policy, "stack", 1))
+    found = examine(
+        policy,
+        place,
+        Plan(quick=quick, episodes=episodes, seed=seed),
+        name=name,
+        about=about,
+        constraints=constraints,
+        value=value,
+        out=out,
+        resume=resume,
+        overwrite=overwrite,
+        tell=tell,
+        command=command,
+    )
+    write_examination_report(found.page, found)
+    return found
