@@ -180,3 +180,10 @@ def test_episodes_that_do_not_end_are_counted_and_said(monkeypatch: pytest.Monke
     simulator = environment_source("Pendulum-v1")
     found = evaluate_policy(Push(1.0, simulator.spec), simulator, episodes=2)
     assert found.notes == ("2 of 2 episodes had not ended after 5 steps; their rewards until then are counted.",)
+
+
+def test_a_policy_that_takes_long_is_said_to_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pilothouse.rollout.actors.SLOW", 0.0)
+    told: list[str] = []
+    evaluate_policy(HostPush(1.0, PENDULUM.spec), PENDULUM, episodes=2, name="sleepy", tell=told.append)
+    assert len(told) == 1 and told[0].startswith("sleepy takes 0.0 s to decide for 2 episodes: about 0 minutes")

@@ -63,6 +63,7 @@ def test_exports_act_as_the_policy_when_they_are_opened_again(name: str, tmp_pat
         out = tmp_path / f"policy.{to}"
         done = export_policy(policy, spec, to=to, out=out)
         assert done["worst"] <= 1e-5 and done["bytes"] == out.stat().st_size
+        assert b"/src/" not in out.read_bytes() and b".py" not in out.read_bytes()  # no path of this machine
         again = read(out, spec)
         found = decide(again, obs, (), 0, 7).action
         for ours, theirs in zip(jax.tree.leaves(expected), jax.tree.leaves(found), strict=True):

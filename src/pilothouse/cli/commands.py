@@ -142,8 +142,9 @@ def evaluate(options: Namespace) -> Document:
     from pilothouse.evaluate.episodes import evaluate_policy
 
     policy, place = policy_and_place(options)
-    found = evaluate_policy(policy, place, episodes=options.episodes, seed=options.seed, name=options.policy)
-    _say(options)(str(found))
+    say = _say(options)
+    found = evaluate_policy(policy, place, episodes=options.episodes, seed=options.seed, name=options.policy, tell=say)
+    say(str(found))
     return found.as_json()
 
 

@@ -1,5 +1,6 @@
 """How good is this policy, and how sure are we: returns on held-out episodes with an interval."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,8 +58,12 @@ def evaluate_policy(
     episodes: int = 20,
     seed: int = 0,
     name: str = "policy",
+    tell: Callable[[str], None] | None = None,
 ) -> Evaluation:
-    """Run held-out episodes. `policy` acts in the place's own units, or is `random`."""
+    """Run held-out episodes. `policy` acts in the place's own units, or is `random`.
+
+    `tell` is told at once of a policy that takes long to decide.
+    """
     if episodes < 1:
         raise SettingError(f"episodes={episodes}; expected at least 1.")
     if seed < 0:
@@ -71,6 +76,11 @@ def evaluate_policy(
         found = _in_world(policy, place, episodes, HELD_OUT + seed)
     else:
         actor = actor_of(policy, copies=episodes, seed=HELD_OUT + seed)
+        if tell is not None:
+            actor.on_slow = lambda seconds: tell(
+                f"{name} takes {seconds:.1f} s to decide for {episodes} episodes: "
+                f"about {seconds * 1000 / 60:.0f} minutes for every 1000 steps"
+            )
         found = _on_host(place, episodes, HELD_OUT + seed, actor)
         notes += actor.conduct.notes(name)
     returns = np.asarray(found.returns, np.float64)

@@ -60,11 +60,13 @@ class Conduct:
 class HostActor:
     """`(obs, carry, step) -> (action, carry)` on NumPy arrays with a leading axis of copies; `carry` is None at first.
 
-    What it notices is in `conduct`.
+    What it notices is in `conduct`. `on_slow`, if set, is called once with the seconds of the second decision (the first
+    compiles or loads), where they are many: so that nobody waits without a word.
     """
 
     def __init__(self, answer: Callable[[PyTree, PyTree, int], tuple[PyTree, PyTree, int]], copies: int):
         self.answer, self.copies, self.conduct = answer, copies, Conduct()
+        self.on_slow: Callable[[float], None] | None = None
 
     def __call__(self, obs: PyTree, carry: PyTree, step: int) -> tuple[PyTree, PyTree]:
         began = time.perf_counter()
@@ -73,6 +75,8 @@ class HostActor:
         if conduct.steps:
             conduct.seconds += took
             conduct.slowest = max(conduct.slowest, took)
+            if conduct.steps == 1 and took > SLOW and self.on_slow is not None:
+                self.on_slow(took)
         conduct.steps += 1
         conduct.actions += self.copies
         conduct.clipped += clipped

@@ -4,7 +4,8 @@ What is written is read back and compared with the policy before the export is s
 """
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +116,22 @@ def _stablehlo(act: Callable[..., Outputs], spec: Spec, name: str) -> bytes:
     (rows,) = jax.export.symbolic_shape("batch")
     given = {key: jax.ShapeDtypeStruct((rows, *one.shape), one.dtype) for key, one in inputs_of(spec.obs).items()}
     program = jax.jit(lambda inputs: act(**inputs))
-    # The first derivative is kept too, so that what reads it may ask for gradients.
-    return bytes(jax.export.export(program, platforms=("cpu", "cuda", "tpu"))(given).serialize(vjp_order=1))
+    with _nameless():
+        exported = jax.export.export(program, platforms=("cpu", "cuda", "tpu"))(given)
+        # The first derivative is kept too, so that what reads it may ask for gradients.
+        return bytes(exported.serialize(vjp_order=1))
+
+
+@contextmanager
+def _nameless() -> Iterator[None]:
+    """Programs that are lowered within name no file of this machine."""
+    name = "jax_hlo_source_file_canonicalization_regex"
+    before = getattr(jax.config, name)
+    jax.config.update(name, ".*")
+    try:
+        yield
+    finally:
+        jax.config.update(name, before)
 
 
 def _reader(to: str, path: Path, spec: Spec) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:

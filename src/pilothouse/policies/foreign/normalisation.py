@@ -5,7 +5,9 @@ of Stable-Baselines3 writes a pickle, which may run anything when opened: it is 
 nothing but NumPy's arrays rebuilt and every other object an empty shell that keeps its fields.
 """
 
+import io
 import pickle
+import pickletools
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,10 +135,19 @@ class _Careful(pickle.Unpickler):
         return type(name, (_Shell,), {})
 
 
-def _from_pickle(path: Path, content: bytes) -> Statistics:
-    import io
+def _check_opcodes(content: bytes) -> None:
+    """Raises `ValueError` for a pickle that is garbled, or keeps what it remembers at places that it cannot fill.
 
+    Memory is set aside up to the highest of these places: a turned byte may ask for many gigabytes.
+    """
+    for opcode, argument, _ in pickletools.genops(content):
+        if "PUT" in opcode.name and isinstance(argument, int) and argument > len(content):
+            raise ValueError(f"a place {argument} in {len(content)} bytes")
+
+
+def _from_pickle(path: Path, content: bytes) -> Statistics:
     try:
+        _check_opcodes(content)
         found = _Careful(io.BytesIO(content)).load()
         rms = found.obs_rms
         return Statistics(

@@ -44,7 +44,9 @@ def read_onnx(path: Path, spec: Spec, *, place: str = "the place") -> "OnnxPolic
     )
     options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )  # another try with the same provider would only print to standard output
     except Exception as fault:
         raise PolicyError(f"{path} is no ONNX model that onnxruntime opens ({brief(fault)}).") from fault
     return OnnxPolicy(session, spec, path.name, place)
