@@ -32,7 +32,7 @@ from pilothouse.explain.prediction import study_prediction
 from pilothouse.explain.surrogates import study_surrogates
 from pilothouse.explain.value_collapse import value_collapses, values_of_episodes
 from pilothouse.explain.watched import Watched, feature_names, watch
-from pilothouse.policies.host import HostPolicy
+from pilothouse.policies.host import HostPolicy, brief
 from pilothouse.policies.policy import Policy, Random
 from pilothouse.report.frames import frames_of
 from pilothouse.report.video import encode_video
@@ -244,6 +244,10 @@ def _timed(part: str, study: Study) -> Document:
         if part == "returns":
             raise
         found = {"absent": str(fault)}
+    except Exception as fault:  # a fault of ours in one explanation is no reason to withhold the others
+        if part == "returns":
+            raise
+        found = {"absent": f"It failed ({type(fault).__name__}: {brief(fault)}). Please report this."}
     return finite({**found, "seconds": time.perf_counter() - began})
 
 
