@@ -19,7 +19,7 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from pilothouse.core.errors import DataError
 from pilothouse.explain.plain import plain
 from pilothouse.explain.value_collapse import rewards_to_come
-from pilothouse.explain.watched import Watched
+from pilothouse.explain.watched import Watched, thinned
 from pilothouse.statistics import wilson_interval
 
 NUMBERS = (2, 3, 4, 5, 6, 8, 10, 12, 16)
@@ -73,18 +73,26 @@ def _projected(projection: Any, unit: np.ndarray) -> np.ndarray:
 
 
 def fit_clusters(
-    seen: Watched, *, embedding: Embedding | None = None, number: int | None = None, most: int = 12, seed: int = 0
+    seen: Watched,
+    *,
+    embedding: Embedding | None = None,
+    number: int | None = None,
+    most: int = 12,
+    rows: int = 5_000,
+    seed: int = 0,
 ) -> Clustering:
-    """K-means, of at most so many clusters as steps differ; without a `number` the one (up to `most`) whose mean silhouette on at most 1,000 rows is highest.
+    """K-means, of at most so many clusters as steps differ, fitted to at most so many `rows` drawn at random.
+
+    Without a `number` the one (up to `most`) whose mean silhouette on at most 1,000 rows is highest.
 
     **Raises:** `DataError` with fewer than 4 rows that differ.
     """
-    embedding = embedding or told_embedding(seen)
+    embedding, seen = embedding or told_embedding(seen), thinned(seen, rows, seed)
     raw = np.asarray(embedding.of(seen), np.float64)
     scale = raw.std(axis=0)
     mean, scale = raw.mean(axis=0), np.where(scale > 1e-8, scale, 1.0)
     unit = (raw - mean) / scale
-    different = len(np.unique(unit, axis=0))
+    different = len({row.tobytes() for row in unit})
     if different < 4:
         raise DataError(f"{different} different steps; clusters take at least 4. Watch more episodes.")
     projection = PCA(DIMENSIONS, random_state=seed).fit(unit) if unit.shape[1] > DIMENSIONS < len(unit) else None

@@ -21,8 +21,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from pilothouse.core.spaces import Box
 from pilothouse.explain.clusters import failures
 from pilothouse.explain.plain import plain
-from pilothouse.explain.surrogates import thinned
-from pilothouse.explain.watched import Watched
+from pilothouse.explain.watched import Watched, thinned
 from pilothouse.rollout.actors import flat_response
 from pilothouse.statistics import Interval, mean_interval
 

@@ -19,7 +19,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from pilothouse.core.spaces import Box, Space, Spec
 from pilothouse.explain.plain import plain
 from pilothouse.explain.readable import LinearMixture, Surrogate, TreeSurrogate, labels_of
-from pilothouse.explain.watched import Watched, watch
+from pilothouse.explain.watched import Watched, thinned, watch
 from pilothouse.policies.host import choices_in
 from pilothouse.rollout.actors import Responses
 from pilothouse.statistics import Interval, paired_difference_interval
@@ -348,10 +348,3 @@ def study_surrogates(
             )
         )
     return tuple(studies)
-
-
-def thinned(seen: Watched, most: int, seed: int) -> Watched:
-    """At most so many rows, drawn at random and kept in order."""
-    if len(seen) <= most:
-        return seen
-    return seen.rows(np.sort(np.random.default_rng(seed).choice(len(seen), most, replace=False)))

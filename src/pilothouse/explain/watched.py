@@ -165,6 +165,13 @@ def _joined(spec: Spec, names: tuple[str, ...], seen: list[Any]) -> Watched:
     )
 
 
+def thinned(seen: Watched, most: int, seed: int) -> Watched:
+    """At most so many rows, drawn at random and kept in order."""
+    if len(seen) <= most:
+        return seen
+    return seen.rows(np.sort(np.random.default_rng(seed).choice(len(seen), most, replace=False)))
+
+
 def flat(space: Space, obs: PyTree) -> Float[np.ndarray, "copies features"]:
     """Observations with a leading axis of copies as flat float32 features, in the order of `feature_names`."""
     match space:
