@@ -122,7 +122,7 @@ class DenoisingActor(eqx.Module):
         key: PRNGKeyArray,
     ):
         encoder_key, network_key = jax.random.split(key)
-        space = _bounded_box(spec, "A denoising actor")
+        space = bounded_box(spec, "A denoising actor")
         self.encoder = Encoder(spec.obs, key=encoder_key)
         self.network = NoiseNetwork(self.encoder.size, space.size, width, blocks, dropout, key=network_key)
         self.shape, self.steps = space.shape, steps
@@ -227,7 +227,7 @@ class ConditionalVariationalAutoencoder(eqx.Module):
 
     def __init__(self, spec: Spec, width: int = 750, depth: int = 2, latent: int | None = None, *, key: PRNGKeyArray):
         encoder_key, recognise_key, generate_key = jax.random.split(key, 3)
-        space = _bounded_box(spec, "A conditional variational autoencoder")
+        space = bounded_box(spec, "A conditional variational autoencoder")
         self.encoder = Encoder(spec.obs, key=encoder_key)
         self.shape, self.latent = space.shape, latent or 2 * space.size
         features = self.encoder.size
@@ -262,13 +262,13 @@ def denoising_actor(
     spec: Spec, width: int = 256, blocks: int = 3, steps: int = 5, *, dropout: float = 0.1
 ) -> Initialise:
     """A diffusion policy for bounded Box actions, as IDQL uses."""
-    _bounded_box(spec, "A denoising actor")
+    bounded_box(spec, "A denoising actor")
     return lambda key: DenoisingActor(spec, width, blocks, steps, dropout=dropout, key=key)
 
 
 def conditional_autoencoder(spec: Spec, width: int = 750, depth: int = 2, latent: int | None = None) -> Initialise:
     """A conditional variational autoencoder of bounded Box actions, as BCQ and A2PR use."""
-    _bounded_box(spec, "A conditional variational autoencoder")
+    bounded_box(spec, "A conditional variational autoencoder")
     return lambda key: ConditionalVariationalAutoencoder(spec, width, depth, latent, key=key)
 
 
@@ -297,7 +297,8 @@ def sampled_from(generator: Generator) -> Callable[[PyTree, PRNGKeyArray], PyTre
     return draw
 
 
-def _bounded_box(spec: Spec, who: str) -> Box:
+def bounded_box(spec: Spec, who: str) -> Box:
+    """The action space, which `who` needs to be a Box with finite bounds. Raises `SpaceError`."""
     if not isinstance(spec.action, Box) or not spec.action.bounded:
         raise SpaceError(f"{who} takes Box actions with finite bounds, and these are {spec.action}.")
     return spec.action
