@@ -46,7 +46,7 @@ def test_a_policy_on_the_host_is_recorded_in_a_simulator_and_in_a_world(
     (tmp_path / "pushes_left.py").write_text("def push(obs): return [-3.0]\n")
     for place, name in ((("--env", "Pendulum-v1"), "one-v0"), (("--world", "pendulum"), "two-v0")):
         code, _, err = run(capsys, "record", "pushes_left:push", *place, "--steps", "250", "--out", name, "--json")
-        assert code == 0, err
+        assert code == 0 and "note: 250 of 250 actions of pushes_left:push" in err, err
         code, out, err = run(capsys, "data", "inspect", name, "--json")
         assert code == 0 and json.loads(out)["transitions"] == 250, err
     code, out, err = run(capsys, "evaluate", "pushes_left:push", "--world", "pendulum", "--episodes", "2", "--json")

@@ -158,9 +158,10 @@ def record(options: Namespace) -> Document:
     from pilothouse.evaluate.recording import record_policy
 
     policy, place = policy_and_place(options)
-    dataset = record_policy(policy, place, steps=options.steps, seed=options.seed, out=Path(options.out))
+    say = _say(options)
+    dataset = record_policy(policy, place, steps=options.steps, seed=options.seed, out=Path(options.out), tell=say)
     document = {"out": options.out, **dataset.summary(), "fingerprint": dataset.fingerprint}
-    _say(options)(f"{len(dataset)} transitions in {dataset.episodes} episodes: {options.out}")
+    say(f"{len(dataset)} transitions in {dataset.episodes} episodes: {options.out}")
     return _finite(document)
 
 

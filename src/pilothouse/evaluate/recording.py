@@ -1,5 +1,6 @@
 """Recording a policy's experience as a dataset that other libraries open."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,18 @@ from pilothouse.train.sources import SimulatorSource, WorldSource
 
 
 def record_policy(
-    policy: Policy | HostPolicy | str, place: WorldSource | SimulatorSource, *, steps: int, seed: int, out: Path
+    policy: Policy | HostPolicy | str,
+    place: WorldSource | SimulatorSource,
+    *,
+    steps: int,
+    seed: int,
+    out: Path,
+    tell: Callable[[str], None] | None = None,
 ) -> Dataset:
-    """Act for `steps` steps in one environment and write the Minari dataset `out` (…/NAME-vN); returns what was written."""
+    """Act for `steps` steps in one environment and write the Minari dataset `out` (…/NAME-vN); returns what was written.
+
+    `tell` is told of what the policy did amiss: actions that were clipped, decisions that took long.
+    """
     if steps < 1:
         raise SettingError(f"steps={steps}; expected at least 1.")
     if seed < 0:
@@ -39,7 +49,7 @@ def record_policy(
     rows = (
         _in_world(policy, place, steps, seed)
         if isinstance(place, WorldSource) and not isinstance(policy, HostPolicy)
-        else _on_host(policy, place, steps, seed)
+        else _on_host(policy, place, steps, seed, tell)
     )
     env_id = place.name if isinstance(place, SimulatorSource) and ":" not in place.name else None
     dataset = dataset_from_transitions(rows, place.spec, name=out.name, env_id=env_id)
@@ -56,7 +66,13 @@ def _in_world(policy: Policy, place: WorldSource, steps: int, seed: int) -> Batc
     return jax.tree.map(np.asarray, jax.jit(run)(policy))
 
 
-def _on_host(policy: Policy | HostPolicy, place: WorldSource | SimulatorSource, steps: int, seed: int) -> Batch:
+def _on_host(
+    policy: Policy | HostPolicy,
+    place: WorldSource | SimulatorSource,
+    steps: int,
+    seed: int,
+    tell: Callable[[str], None] | None,
+) -> Batch:
     simulators, actor = Simulators(place.make(1), (seed,), 1), actor_of(policy, copies=1, seed=seed)
     carry, episode, rows = None, simulators.episode_id()[0, 0], []
     try:
@@ -68,4 +84,7 @@ def _on_host(policy: Policy | HostPolicy, place: WorldSource | SimulatorSource, 
             rows.append(simulators.step(jax.tree.map(lambda x: x[None], action), {}))
     finally:
         simulators.close()
+    if tell is not None:
+        for note in actor.conduct.notes(getattr(policy, "name", "the policy")):
+            tell(f"note: {note}")
     return jax.tree.map(lambda *x: np.concatenate([each[0] for each in x]), *rows)

@@ -18,7 +18,6 @@ from pilothouse.core.spaces import Box, DictSpace, Space, Spec
 from pilothouse.policies.distribution_at import probabilities_at
 from pilothouse.policies.draws import draws
 from pilothouse.policies.host import HostPolicy, choices_in
-from pilothouse.policies.policy import Policy
 from pilothouse.train.policy_files import load, policy_folder
 
 FORMATS = ("onnx", "stablehlo", "safetensors")
@@ -204,8 +203,3 @@ def _copied(policy: Any, spec: Spec, source: Path | None, out: Path) -> dict[str
         shutil.rmtree(staged, ignore_errors=True)
     size = sum(path.stat().st_size for path in out.iterdir())
     return {"to": "safetensors", "out": str(out), "bytes": size, "compared": 0, "worst": 0.0}
-
-
-def traceable(policy: Any) -> bool:
-    """Whether a policy is one of ours in form: traced, and so exported and differentiated."""
-    return isinstance(policy, Policy) and not isinstance(policy, HostPolicy)
