@@ -134,3 +134,13 @@ def test_discrete_policies_come_back_too(tmp_path: Path) -> None:
     save_policy(tmp_path / "p", bound, spec, Scaling(), init_parts(bound.build(spec.unit()), jax.random.key(1)))
     action, _ = load(tmp_path / "p").act(np.zeros(2, np.float32))
     assert action.dtype.kind == "i" and 0 <= action < 3
+
+
+def test_a_policy_folder_is_exported_as_it_is_and_loads_again(saved: Path, tmp_path: Path) -> None:
+    from pilothouse.train.export import export_policy
+
+    policy = load(saved)
+    said = export_policy(policy, policy.spec, to="safetensors", out=tmp_path / "copy", source=saved)
+    assert said["to"] == "safetensors" and said["bytes"] > 0
+    again, obs = load(tmp_path / "copy"), np.zeros(policy.spec.obs.shape, np.float32)  # pyright: ignore
+    np.testing.assert_array_equal(again.act(obs)[0], policy.act(obs)[0])

@@ -318,11 +318,13 @@ def response_at(spec: Spec, policy: Policy, obs: Float[Array, " features"]) -> F
 
 
 def choose(explained: list[Explained]) -> tuple[list[Explained], str]:
-    """The explanations, the best first, and why it is: of those that pass the sanity check, the largest gain of deletion
-    and insertion over random orders; where gains are close, the least infidelity."""
+    """The explanations, the best first, and why it is: of those that pass the sanity check and say more than nothing (an
+    infidelity below 1, where any has that), the largest gain of deletion and insertion over random orders; where gains
+    are close, the least infidelity."""
     passing = [one for one in explained if one.sanity.passed] or explained
-    top = max(one.curves.gain for one in passing)
-    close = [one for one in passing if one.curves.gain >= top - CLOSE]
+    saying = [one for one in passing if one.infidelity < 1] or passing
+    top = max(one.curves.gain for one in saying)
+    close = [one for one in saying if one.curves.gain >= top - CLOSE]
     best = min(close, key=lambda one: np.inf if np.isnan(one.infidelity) else one.infidelity)
     ranked = [best, *sorted((one for one in explained if one is not best), key=lambda one: -one.curves.gain)]
     gain = f"deletion and insertion {best.curves.gain:.2f} above random orders, infidelity {best.infidelity:.2f}"

@@ -98,8 +98,10 @@ def fit_clusters(
     projection = PCA(DIMENSIONS, random_state=seed).fit(unit) if unit.shape[1] > DIMENSIONS < len(unit) else None
     points = _projected(projection, unit)
 
+    apart = len({row.tobytes() for row in points})  # rounding makes equals of what was told apart
+
     def fit(k: int) -> Any:
-        return KMeans(k, n_init=2, random_state=seed).fit(points)  # pyright: ignore[reportArgumentType]
+        return KMeans(min(k, apart), n_init=2, random_state=seed).fit(points)  # pyright: ignore[reportArgumentType]
 
     if number is not None:
         return Clustering(embedding, mean, scale, projection, fit(min(number, different)))

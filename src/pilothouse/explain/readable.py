@@ -36,7 +36,9 @@ class TreeSurrogate(Surrogate):
     """A decision tree: one action for each leaf."""
 
     def __init__(self, spec: Spec, names: Sequence[str], tree: Any):
-        super().__init__(spec, names, f"a tree of {tree.get_n_leaves()} leaves")
+        super().__init__(
+            spec, names, f"a tree of {tree.get_n_leaves()} lea{'f' if tree.get_n_leaves() == 1 else 'ves'}"
+        )
         self.tree = tree
 
     @property

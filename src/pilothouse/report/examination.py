@@ -28,6 +28,7 @@ from pilothouse.evaluate.episodes import check_policy_fits, evaluate_policy
 from pilothouse.explain.attribution import attribute, response_at
 from pilothouse.explain.clusters import study_clusters
 from pilothouse.explain.counterfactual_states import study_counterfactuals
+from pilothouse.explain.inside import with_told
 from pilothouse.explain.prediction import study_prediction
 from pilothouse.explain.surrogates import study_surrogates
 from pilothouse.explain.value_collapse import value_collapses, values_of_episodes
@@ -469,7 +470,8 @@ def _surrogate(study: Study) -> Document:
         place=study.place,
         policy=study.policy,
     )
-    measure = "R² in unseen episodes" if study.watched.choices is None else "agreement in unseen episodes"
+    box = isinstance(study.place.spec.action, Box)
+    measure = "R² in unseen episodes" if box else "agreement in unseen episodes"
     trust = [
         {
             "method": f"surrogate: {one.surrogate.name}",
@@ -484,7 +486,8 @@ def _surrogate(study: Study) -> Document:
 
 
 def _clusters(study: Study) -> Document:
-    found = study_clusters(study.watched, seed=study.plan.seed, quick=study.plan.quick)
+    seen = with_told(study.watched, study.policy)
+    found = study_clusters(seen, seed=study.plan.seed, quick=study.plan.quick)
     trust = {
         "method": f"phases: {len(found.clusters)} clusters of the {found.embedding}",
         "measure": "uncertainty of held-out transitions that they take away",
