@@ -155,6 +155,7 @@ def examine(options: Namespace) -> Document:
 
 
 def record(options: Namespace) -> Document:
+    from pilothouse.core.plain import plain
     from pilothouse.evaluate.recording import record_policy
 
     policy, place = policy_and_place(options)
@@ -162,7 +163,7 @@ def record(options: Namespace) -> Document:
     dataset = record_policy(policy, place, steps=options.steps, seed=options.seed, out=Path(options.out), tell=say)
     document = {"out": options.out, **dataset.summary(), "fingerprint": dataset.fingerprint}
     say(f"{len(dataset)} transitions in {dataset.episodes} episodes: {options.out}")
-    return _finite(document)
+    return plain(document)
 
 
 def export(options: Namespace) -> Document:
@@ -187,17 +188,6 @@ def data(options: Namespace) -> Document:
     from pilothouse.cli import datasets
 
     return getattr(datasets, options.data_command.replace("-", "_"))(options, _say(options))
-
-
-def _finite(document: dict[str, Any]) -> dict[str, Any]:
-    """Numbers as JSON knows them: NumPy scalars as Python's, NaN and infinity as null."""
-    import math
-
-    plain = {}
-    for name, value in document.items():
-        value = value.item() if hasattr(value, "item") else value
-        plain[name] = None if isinstance(value, float) and not math.isfinite(value) else value
-    return plain
 
 
 def papers(options: Namespace) -> Document:

@@ -10,7 +10,7 @@ Say = Callable[[str], None]
 
 def inspect(options: Namespace, say: Say) -> dict[str, Any]:
     """What is in a dataset, what is wrong with it, and which methods it suits; with `--out` as a page as well."""
-    from pilothouse.cli.commands import _finite
+    from pilothouse.core.plain import plain
     from pilothouse.core.spaces import to_json
     from pilothouse.data.diagnosis import diagnose
     from pilothouse.data.reading import read_dataset
@@ -31,7 +31,7 @@ def inspect(options: Namespace, say: Say) -> dict[str, Any]:
         "env": dataset.env_id,
         "fingerprint": dataset.fingerprint,
         "spec": {"obs": to_json(dataset.spec.obs), "action": to_json(dataset.spec.action)},
-        **_finite(dict(found.numbers)),
+        **plain(dict(found.numbers)),
         "diagnosis": found.to_json(),
         "report": None if report is None else str(report),
     }

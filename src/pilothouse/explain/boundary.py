@@ -15,7 +15,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.svm import SVC
 
 from pilothouse.core.errors import DataError
-from pilothouse.explain.plain import plain
+from pilothouse.core.plain import plain
 from pilothouse.policies.policy import Carry, Extra, Memoryless
 
 

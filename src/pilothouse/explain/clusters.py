@@ -17,7 +17,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from pilothouse.core.errors import DataError
-from pilothouse.explain.plain import plain
+from pilothouse.core.plain import plain
 from pilothouse.explain.value_collapse import rewards_to_come
 from pilothouse.explain.watched import Watched, thinned
 from pilothouse.statistics import wilson_interval

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from sklearn.neighbors import NearestNeighbors
 
+from pilothouse.core.plain import plain
 from pilothouse.core.spaces import Box
 from pilothouse.explain.counterfactual_search import (
     Found,
@@ -20,7 +21,6 @@ from pilothouse.explain.counterfactual_search import (
     sparser,
 )
 from pilothouse.explain.gradients import Function
-from pilothouse.explain.plain import plain
 from pilothouse.explain.watched import Watched
 from pilothouse.rollout.actors import Responses
 

@@ -18,9 +18,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from pilothouse.core.plain import plain
 from pilothouse.core.spaces import Box
 from pilothouse.explain.clusters import failures
-from pilothouse.explain.plain import plain
 from pilothouse.explain.watched import Watched, thinned
 from pilothouse.rollout.actors import flat_response
 from pilothouse.statistics import Interval, mean_interval

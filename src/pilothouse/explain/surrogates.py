@@ -16,8 +16,8 @@ from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from pilothouse.core.plain import plain
 from pilothouse.core.spaces import Box, Space, Spec
-from pilothouse.explain.plain import plain
 from pilothouse.explain.readable import LinearMixture, Surrogate, TreeSurrogate, labels_of
 from pilothouse.explain.watched import Watched, thinned, watch
 from pilothouse.policies.host import choices_in

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from pilothouse.core.plain import plain
 from pilothouse.explain.gradients import Function
-from pilothouse.explain.plain import plain
 
 
 class Directions(NamedTuple):

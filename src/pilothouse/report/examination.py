@@ -10,7 +10,6 @@ films/             the worst episodes
 examination.json   the answer
 """
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -23,6 +22,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from pilothouse.core.errors import PilothouseError, SettingError, SpaceError
+from pilothouse.core.plain import plain
 from pilothouse.core.spaces import Box, Tokens
 from pilothouse.evaluate.episodes import check_policy_fits, evaluate_policy
 from pilothouse.explain.attribution import attribute, response_at
@@ -38,7 +38,7 @@ from pilothouse.policies.policy import Policy, Random
 from pilothouse.report.frames import frames_of
 from pilothouse.report.video import encode_video
 from pilothouse.rollout.actors import Responses, responses_of
-from pilothouse.statistics import Interval, interquartile_mean, mean_interval
+from pilothouse.statistics import interquartile_mean, mean_interval
 from pilothouse.statistics.proportions import wilson_interval
 from pilothouse.statistics.tails import worst_mean, worst_mean_interval
 from pilothouse.train.evaluation import HELD_OUT
@@ -249,19 +249,7 @@ def _timed(part: str, study: Study) -> Document:
         if part == "returns":
             raise
         found = {"absent": f"It failed ({type(fault).__name__}: {brief(fault)}). Please report this."}
-    return finite({**found, "seconds": time.perf_counter() - began})
-
-
-def finite(value: Any) -> Any:
-    """As JSON knows it: NumPy's numbers and arrays as Python's, intervals as pairs, NaN and infinity as None."""
-    if isinstance(value, Interval):
-        return value.to_json()
-    if isinstance(value, Mapping):
-        return {str(name): finite(inner) for name, inner in value.items()}
-    if isinstance(value, np.ndarray | list | tuple):
-        return [finite(inner) for inner in value]
-    value = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return plain({**found, "seconds": time.perf_counter() - began})
 
 
 # ------------------------------------------------------------------------------------------------------- how good it is
@@ -407,7 +395,7 @@ def _robustness(study: Study) -> Document:
 
     def remember(name: str, work: Callable[[], Document]) -> Document:
         safe = "".join(c if c.isalnum() or c in "-." else "-" for c in name)
-        return kept(study.folder / "parts" / "robustness" / f"{safe}.json", lambda: finite(work()))
+        return kept(study.folder / "parts" / "robustness" / f"{safe}.json", lambda: plain(work()))
 
     def progress(done: int, total: int, what: str) -> None:
         study.tell(f"{TITLES['robustness']}: {what} ({done + 1} of {total})")

@@ -1,4 +1,4 @@
-"""An explanation as JSON: what every `as_json()` in this room gives."""
+"""Results as JSON knows them: what every `as_json()` gives."""
 
 import dataclasses
 import math
@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from pilothouse.statistics import Interval
-
 
 def plain(value: Any, *leave_out: str) -> Any:
-    """Records as dicts (without the fields named), arrays as lists, numbers that are not finite as None."""
-    if isinstance(value, Interval):
-        return value.to_json()
+    """Records as dicts (without the fields named), arrays as lists, numbers that are not finite as None.
+
+    What knows its own form (`to_json`, as intervals do) has that.
+    """
+    if hasattr(value, "to_json"):
+        return plain(value.to_json())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = (field.name for field in dataclasses.fields(value) if field.name not in leave_out)
         return {name: plain(getattr(value, name)) for name in fields}
