@@ -1,13 +1,67 @@
-"""What the family of SAC with many critics shares: its parts, and a block of critic updates with one of the actor."""
+"""What the family of SAC shares: the algorithm around an actor and its loss; the parts and blocks of many critics."""
+
+import optax
 
 from pilothouse.algorithm.rules import follow, scalar
-from pilothouse.algorithm.steps import Batches, Fit, Objective, copy_of
-from pilothouse.core.aliases import Initialise
+from pilothouse.algorithm.steps import Algorithm, Batches, Collect, Fit, Objective, Stage, copy_of
+from pilothouse.core.aliases import Initialise, Loss
 from pilothouse.core.spaces import Spec
+from pilothouse.data.batches import Uniform
+from pilothouse.data.stores import ring
 from pilothouse.networks.actors import squashed_gaussian
-from pilothouse.networks.critics import ensemble_critic
+from pilothouse.networks.critics import ensemble_critic, twin_critic
 from pilothouse.objectives.ensembles import soft_policy_on_mean, soft_td_of_some
 from pilothouse.objectives.policy_gradient import entropy_towards
+from pilothouse.objectives.temporal_difference import soft_td
+from pilothouse.policies.policy import mode_of, sampled, uniform_over
+
+
+def soft_actor_critic(
+    spec: Spec,
+    actor: Initialise,
+    policy_loss: Loss,
+    *,
+    discount: float,
+    rate: float,
+    lr: float,
+    batch: int,
+    width: int,
+    depth: int,
+    warmup: int,
+    block: int,
+    capacity: int,
+) -> Algorithm:
+    """SAC around this actor and its loss: twin critics of their own width and depth, their slow copies, the temperature.
+
+    `warmup` steps at random, then blocks of `block` steps and as many updates.
+
+    **Source:** Haarnoja et al., arXiv:1812.05905.
+    """
+    fit = Fit(
+        (
+            Objective(soft_td, ("critic",)),
+            Objective(policy_loss, ("actor",)),
+            Objective(entropy_towards(-float(spec.action.size)), ("log_alpha",)),
+        ),
+        Uniform("replay", batch, discount),
+        times=block,
+        after=(follow("critic", "critic/slow", rate),),
+    )
+    return Algorithm(
+        parts={
+            "actor": actor,
+            "critic": twin_critic(spec, width, depth),
+            "critic/slow": copy_of("critic"),
+            "log_alpha": scalar(0.0),
+            "replay": ring(spec, capacity),
+        },
+        stages=(
+            Stage((Collect("replay", 1, uniform_over(spec.action)),), cycles=warmup),
+            Stage((Collect("replay", block, sampled("actor")), fit)),
+        ),
+        acts=mode_of("actor"),
+        optimizer=optax.adam(lr),
+    )
 
 
 def soft_parts(

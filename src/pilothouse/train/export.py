@@ -124,13 +124,15 @@ def _stablehlo(act: Callable[..., Outputs], spec: Spec, name: str) -> bytes:
 @contextmanager
 def _nameless() -> Iterator[None]:
     """Programs that are lowered within name no file of this machine."""
-    name = "jax_hlo_source_file_canonicalization_regex"
-    before = getattr(jax.config, name)
-    jax.config.update(name, ".*")
+    without = {"jax_hlo_source_file_canonicalization_regex": ".*", "jax_traceback_in_locations_limit": 0}
+    before = {name: getattr(jax.config, name) for name in without}
+    for name, value in without.items():
+        jax.config.update(name, value)
     try:
         yield
     finally:
-        jax.config.update(name, before)
+        for name, value in before.items():
+            jax.config.update(name, value)
 
 
 def _reader(to: str, path: Path, spec: Spec) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:

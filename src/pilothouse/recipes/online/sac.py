@@ -8,20 +8,13 @@ Departures: 1. The three losses of an update see the parts from before it. 2. `b
 between blocks of as many updates; 1 is the paper's.
 """
 
-import optax
-
 from pilothouse.algorithm.recipe import Takes, recipe
-from pilothouse.algorithm.rules import follow, scalar
 from pilothouse.algorithm.settings import Count, Fraction, Positive
-from pilothouse.algorithm.steps import Algorithm, Collect, Fit, Objective, Stage, copy_of
+from pilothouse.algorithm.soft_actor_critic import soft_actor_critic
+from pilothouse.algorithm.steps import Algorithm
 from pilothouse.core.spaces import Spec
-from pilothouse.data.batches import Uniform
-from pilothouse.data.stores import ring
 from pilothouse.networks.actors import squashed_gaussian
-from pilothouse.networks.critics import twin_critic
-from pilothouse.objectives.policy_gradient import entropy_towards, soft_policy
-from pilothouse.objectives.temporal_difference import soft_td
-from pilothouse.policies.policy import mode_of, sampled, uniform_over
+from pilothouse.objectives.policy_gradient import soft_policy
 
 
 @recipe("sac", takes=Takes(source="world"))
@@ -38,28 +31,17 @@ def sac(
     block: Count = 1,
     capacity: Count = 1_000_000,
 ) -> Algorithm:
-    fit = Fit(
-        (
-            Objective(soft_td, ("critic",)),
-            Objective(soft_policy, ("actor",)),
-            Objective(entropy_towards(-float(spec.action.size)), ("log_alpha",)),
-        ),
-        Uniform("replay", batch, discount),
-        times=block,
-        after=(follow("critic", "critic/slow", rate),),
-    )
-    return Algorithm(
-        parts={
-            "actor": squashed_gaussian(spec, width, depth),
-            "critic": twin_critic(spec, width, depth),
-            "critic/slow": copy_of("critic"),
-            "log_alpha": scalar(0.0),
-            "replay": ring(spec, capacity),
-        },
-        stages=(
-            Stage((Collect("replay", 1, uniform_over(spec.action)),), cycles=warmup),
-            Stage((Collect("replay", block, sampled("actor")), fit)),
-        ),
-        acts=mode_of("actor"),
-        optimizer=optax.adam(lr),
+    return soft_actor_critic(
+        spec,
+        squashed_gaussian(spec, width, depth),
+        soft_policy,
+        discount=discount,
+        rate=rate,
+        lr=lr,
+        batch=batch,
+        width=width,
+        depth=depth,
+        warmup=warmup,
+        block=block,
+        capacity=capacity,
     )
