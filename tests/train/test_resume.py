@@ -75,7 +75,17 @@ def outcome(folder: Path) -> tuple[dict[str, bytes], list[dict]]:
     return arrays, lines
 
 
-@pytest.mark.parametrize("kind", ["on-policy", "off-policy", "language", "offline", "offline-to-online"])
+# The contract resumes every recipe from checkpoints; here processes die, in all ways that the engine drives differently.
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "on-policy",
+        "off-policy",
+        pytest.param("language", marks=pytest.mark.slow),
+        pytest.param("offline", marks=pytest.mark.slow),
+        "offline-to-online",
+    ],
+)
 def test_killed_at_a_random_moment_and_resumed(kind: str, data: Path, tmp_path: Path) -> None:
     given = arguments(kind, data)
     command([*given, "--out", str(tmp_path / "whole")])

@@ -86,10 +86,10 @@ def check_acts_within(policy: Any, name: str) -> None:
     "name",
     [
         "Do-box",  # seen: a box of float64
-        "See-discrete",  # done: a choice, as with images
+        pytest.param("See-discrete", marks=pytest.mark.slow),  # done: a choice, as with images
         "See-multidiscrete-do-multidiscrete",
         "See-dict-do-dict",
-        "See-boxes-do-open",
+        pytest.param("See-boxes-do-open", marks=pytest.mark.slow),
         "See-image",
     ],
 )

@@ -43,7 +43,8 @@ def run(name: str, *, second_phase: bool = True, **settings: Any) -> tuple[dict[
     return parts, {name: float(pair[0, 0] / max(pair[0, 1], 1)) for name, pair in sums.items()}
 
 
-@pytest.mark.parametrize("name", ["cartpole", "pendulum"])  # a categorical and a normal policy
+# A categorical and a normal policy.
+@pytest.mark.parametrize("name", ["cartpole", pytest.param("pendulum", marks=pytest.mark.slow)])
 def test_the_bound_holds_with_the_second_phase_and_breaks_without(name: str) -> None:
     # Fails where the repair is left out, which is PPO with a penalty.
     repaired, metrics = run(name)
