@@ -11,9 +11,7 @@ def add_options(command: Any, policy: str, *shared: Callable[[Any], None]) -> No
     command.add_argument("policy", metavar="POLICY", help=policy)
     for add in shared:
         add(command)
-    command.add_argument(
-        "--quick", action="store_true", help="fewer episodes, levels and samples: minutes, not a quarter of an hour"
-    )
+    command.add_argument("--quick", action="store_true", help="fewer episodes, levels and samples")
     command.add_argument("--episodes", type=int, help="episodes that are watched (50, or 20 with --quick)")
     command.add_argument("--seed", type=int, default=0, help="of the episodes and of all that is drawn (0)")
     command.add_argument(

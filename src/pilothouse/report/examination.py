@@ -12,7 +12,7 @@ examination.json   the answer
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,6 @@ class Examination:
     parts: Mapping[str, Document]
     seconds: Mapping[str, float]
     command: str = ""
-    notes: tuple[str, ...] = field(default=())
 
     @property
     def page(self) -> Path:
@@ -127,7 +126,6 @@ class Examination:
             "prediction": self.part("prediction"),
             "counterfactuals": self.part("counterfactuals"),
             "absent": {name: found["absent"] for name, found in self.parts.items() if "absent" in found},
-            "notes": list(self.notes),
             "seconds": sum(self.seconds.values()),
             "report": str(self.page.absolute()),
         }

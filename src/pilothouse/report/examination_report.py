@@ -462,8 +462,6 @@ def _again(found: Examination) -> list[Block]:
     blocks: list[Block] = []
     if found.command:
         blocks += [Prose("This command makes the same page again from the same policy."), Code(found.command)]
-    if found.notes:
-        blocks.append(Bullets(found.notes))
     rows = [Bar(name, seconds, duration(seconds)) for name, seconds in found.seconds.items()]
     draw = partial(bars, rows, describe="Seconds that each part took", x_label="seconds")
     blocks.append(Figure(draw, f"{duration(sum(found.seconds.values()))} in all.", "Where the time went."))

@@ -15,6 +15,9 @@ LARGEST = 2**30
 SWELLING = 200
 """How many times larger than packed a member may be: deflate reaches 1032, and weights hardly 2."""
 
+SAFE_TORCH = (2, 6)
+"""Before this version a crafted file ran code in spite of `weights_only`."""
+
 
 def read_members(path: Path, wanted: tuple[str, ...]) -> dict[str, bytes]:
     """Those members of a zip that are there. Raises `PolicyError` for a file that is damaged, or swells."""
@@ -58,16 +61,22 @@ def read_object(path: Path, name: str, content: bytes) -> dict[str, Any]:
 def read_tensors(path: Path, content: bytes | Path, *, name: str = "") -> Any:
     """What torch reads with `weights_only`: tensors in dicts and lists, and nothing that runs.
 
-    Raises `PolicyError` for a file that holds more, or is damaged; `MissingExtraError` without torch.
+    Raises `PolicyError` for a file that holds more, is damaged or swells, and for a torch whose `weights_only` can be
+    got round; `MissingExtraError` without torch.
     """
     try:
         import torch
     except ModuleNotFoundError as missing:
         raise MissingExtraError(f"Reading {path}", "torch") from missing
     where = f"{path}: {name}" if name else str(path)
+    if tuple(int(part) for part in torch.__version__.split(".")[:2]) < SAFE_TORCH:
+        raise PolicyError(
+            f"torch {torch.__version__} may run what a file of tensors holds (CVE-2025-32434). Install "
+            f"{SAFE_TORCH[0]}.{SAFE_TORCH[1]} or newer to read {path}."
+        )
     try:
-        if isinstance(content, bytes):
-            _check_inner(path, content)
+        _check_inner(path, content)
+        # Safe on a stranger's file: `weights_only` rebuilds tensors and plain containers, and refuses all else.
         return torch.load(io.BytesIO(content) if isinstance(content, bytes) else content, "cpu", weights_only=True)
     except PolicyError:
         raise
@@ -89,11 +98,12 @@ def _cause(fault: Exception) -> str:
     return type(fault).__name__
 
 
-def _check_inner(path: Path, content: bytes) -> None:
+def _check_inner(path: Path, content: bytes | Path) -> None:
     """torch's own file is a zip too."""
-    if not content.startswith(b"PK"):
+    file = io.BytesIO(content) if isinstance(content, bytes) else content
+    if not zipfile.is_zipfile(file):
         return
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+    with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
             if info.file_size > LARGEST or info.file_size > SWELLING * max(info.compress_size, 4096):
                 raise PolicyError(

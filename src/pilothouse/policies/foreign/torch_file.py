@@ -24,7 +24,8 @@ NESTED = ("state_dict", "model_state_dict", "model", "policy", "actor", "actor_s
 def read_torch(path: Path, spec: Spec, *, builder: str | None = None, trust: bool = False) -> "TorchPolicy":
     """The policy of a `.pt` or `.pth` file: `module(obs)` with a leading axis of copies gives the action.
 
-    TorchScript is opened as it is. A state of tensors needs `builder`, `module:function`, which makes the module (given
+    TorchScript is opened as it is: a program for torch's own interpreter, which runs no Python but has operators that
+    read and write files, so it deserves as much trust as any program. A state of tensors needs `builder`, `module:function`, which makes the module (given
     the spec, if it takes an argument). A file that holds a whole module is a pickle, opened only with `trust`.
     `pilothouse.policies.foreign.outputs` says what outputs mean.
 
@@ -64,9 +65,11 @@ def is_script(path: Path) -> bool:
 
 
 def _whole(path: Path) -> Any:
+    """The module that a pickle holds. Only where the user said `--trust`: opening it runs whatever its maker put there."""
     import torch
 
     try:
+        # A whole module is code by nature, and torch has no other way to open one; `read_torch` has asked for trust.
         found = torch.load(path, "cpu", weights_only=False)
     except Exception as fault:
         raise PolicyError(f"{path} cannot be opened by torch ({type(fault).__name__}: {brief(fault)}).") from fault
@@ -108,7 +111,8 @@ class TorchPolicy(HostPolicy):
     """A torch module that is asked without gradients: one tensor of observations, or a dict of them."""
 
     def __init__(self, module: Any, spec: Spec, name: str):
-        self.module, self.spec, self.name = module.eval(), spec, name
+        module.train(False)  # no dropout, and running statistics of normalisation as they were learned
+        self.module, self.spec, self.name = module, spec, name
         self.double = any(str(each.dtype) == "torch.float64" for each in module.parameters())
 
     def act_many(self, obs: PyTree, carry: Carry, seed: int) -> tuple[PyTree, Carry, Extra]:
