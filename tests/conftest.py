@@ -15,6 +15,9 @@ ROOT = Path(__file__).parents[1]
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax-tests"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+# Most of the gate's time is the compiler's, and a tiny network gains nothing from its dearest passes.
+# `JAX_DISABLE_MOST_OPTIMIZATIONS=0 make test` tests the programs exactly as users compile them.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ["PILOTHOUSE_DATA_CACHE"] = "off"  # tests of the cache name a folder of their own
 
 from collections.abc import Generator  # noqa: E402
