@@ -63,7 +63,7 @@ docs: set-up  ## write docs/: a page for each recipe, from its docstring and rec
 	@.venv/bin/python scripts/make_docs.py
 
 oracles:  ## say how the outside oracles are recomputed, each in an environment of its own
-	@sed -n '/^"""/,/"""$$/p' tests/oracles/rliable.py tests/oracles/open_bandit.py tests/oracles/sb3_models.py tests/oracles/d3rlpy_exports.py tests/oracles/shap_exact.py
+	@sed -n '/^"""/,/"""$$/p' tests/oracles/rliable.py tests/oracles/open_bandit.py tests/oracles/sb3_models.py tests/oracles/d3rlpy_exports.py tests/oracles/shap_exact.py tests/oracles/language_models.py
 
 clean:  ## remove what was built, measured and cached here; runs/ stays
 	rm -rf .venv .bench .cache build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

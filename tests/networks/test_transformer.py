@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from pilothouse.core.errors import SettingError
-from pilothouse.networks.transformer import Transformer, TransformerConfig, rms_norm, rotate
+from pilothouse.networks.transformer import (
+    LongerContext,
+    Transformer,
+    TransformerConfig,
+    rms_norm,
+    rotary_frequencies,
+    rotate,
+)
 
 CONFIG = TransformerConfig(vocabulary=11, width=16, layers=2, heads=4, key_value_heads=2, feedforward=32)
 MODEL = Transformer(CONFIG, key=jax.random.key(0))
@@ -44,12 +51,22 @@ def test_rms_norm_by_hand() -> None:
 
 def test_rotary_products_depend_on_the_distance_only() -> None:
     query, key = jax.random.normal(jax.random.key(3), (2, 1, 1, 8))
+    frequencies = rotary_frequencies(TransformerConfig(vocabulary=1, width=8, heads=1, key_value_heads=1))
 
     def product(at: int, then: int) -> float:
-        return float(jnp.sum(rotate(query, jnp.array([at]), 10_000.0) * rotate(key, jnp.array([then]), 10_000.0)))
+        return float(jnp.sum(rotate(query, jnp.array([at]), frequencies) * rotate(key, jnp.array([then]), frequencies)))
 
     assert product(7, 4) == pytest.approx(product(12, 9), rel=1e-4)
     assert product(7, 4) != pytest.approx(product(7, 5), rel=1e-2)
+
+
+def test_frequencies_for_longer_contexts_by_hand() -> None:
+    # Of frequencies 1, 1/10, 1/100 and 1/1000, over 628 places: 100, 10, 1 and 0.1 turns. Between 1 and 19 turns the
+    # division by 4 fades in: half at 10.
+    sizes = {"width": 8, "heads": 1, "key_value_heads": 1, "rotary_base": 10_000.0}
+    longer = LongerContext(factor=4.0, low=1.0, high=19.0, original=628)
+    found = rotary_frequencies(TransformerConfig(vocabulary=1, **sizes, longer=longer))
+    np.testing.assert_allclose(found, [1.0, 0.1 * (0.5 + 0.5 / 4), 0.01 / 4, 0.001 / 4], rtol=1e-3)
 
 
 def test_sizes_that_do_not_divide_are_refused() -> None:
