@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 profile=${1:-run}
 case $profile in
     run) extras=mujoco,report ;;
-    test) extras=mujoco,report,view,language,torch,onnx,dev ;;
+    test) extras=mujoco,report,view,language,math,torch,onnx,dev ;;
     *) echo "setup.sh: unknown profile '$profile': run or test" >&2; exit 2 ;;
 esac
 python=${PYTHON:-python3}

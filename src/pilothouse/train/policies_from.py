@@ -5,6 +5,7 @@ from typing import Any
 
 from pilothouse.core.errors import CheckpointError, PolicyError, SettingError
 from pilothouse.policies.host import HostPolicy
+from pilothouse.policies.language_model import LanguageModel
 from pilothouse.policies.policy import Policy, Random
 from pilothouse.train.sources import SimulatorSource, WorldSource
 
@@ -85,20 +86,39 @@ def _opened(name: str | Path, place: Place, builder: str | None, trust: bool, se
 
 
 def _folder(path: Path, seed: int | None) -> Policy:
+    from pilothouse.policies.foreign.hugging_face import is_language_model
     from pilothouse.train.policy_files import load
 
-    if (path / "config.json").is_file() and not (path / "policy").exists() and _is_language_model(path):
+    if not (path / "policy").exists() and is_language_model(path):
         raise PolicyError(
-            f"{path} is a language model of Hugging Face. Such folders cannot be opened as policies yet: give a run of ours."
+            f"{path} is a language model of Hugging Face, which acts in no environment: give --task FILE and "
+            "--verifier NAME in place of --env."
         )
     return load(path, seed=seed)
 
 
-def _is_language_model(path: Path) -> bool:
-    from pilothouse.train.storage import read_json
+def open_language_model(name: str | Path, *, seed: int | None = None) -> LanguageModel:
+    """The language model called `name`: a folder of Hugging Face, or a run, checkpoint or policy folder of ours.
 
-    found: Any = read_json(path / "config.json", "config")
-    return isinstance(found, dict) and "model_type" in found
+    A run of ours in the arithmetic world writes in that world's characters. Raises `PolicyError` for a policy that
+    writes no text, `CheckpointError` where there is none, and what `read_language_model` raises.
+    """
+    from pilothouse.policies.foreign.hugging_face import is_language_model, read_language_model
+    from pilothouse.policies.language import Decoding
+    from pilothouse.train.policy_files import load
+    from pilothouse.worlds.arithmetic import EOS, VOCABULARY, ArithmeticWords
+
+    path = Path(name)
+    if not path.is_dir():
+        raise CheckpointError(f"No such language model: {name}. Give a folder: a run, or a model of Hugging Face.")
+    if not (path / "policy").exists() and is_language_model(path):
+        return read_language_model(path)
+    policy: Any = load(path, seed=seed)
+    while hasattr(policy, "policy"):
+        policy = policy.policy
+    if not isinstance(policy, Decoding) or policy.model.config.vocabulary != VOCABULARY:
+        raise PolicyError(f"{name} is a policy that writes no text. Give --env or --world, where it acts.")
+    return LanguageModel(policy.model, ArithmeticWords(), (EOS,), name=path.name)
 
 
 def place_named(*, env: str | None, world: str | None, stack: int = 1) -> Place:

@@ -4,6 +4,7 @@ A token world: the action is the next token. Verification is exact: the tokens b
 not. The vocabulary is `PAD BOS EOS 0…9 + - * =`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,19 @@ def decode(tokens) -> str:
     ids = np.asarray(tokens).ravel().tolist()
     ids = ids[: ids.index(EOS)] if EOS in ids else ids
     return "".join(SIGNS[token - ZERO] for token in ids if ZERO <= token < VOCABULARY)
+
+
+class ArithmeticWords:
+    """The words of this world, as language models take them: a token a character, BOS before every prompt."""
+
+    def encode(self, text: str) -> list[int]:
+        return [BOS, *encode(text).tolist()]
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        return decode(tokens)
+
+    def chat(self, messages: Sequence[dict[str, str]]) -> str:
+        raise DataError("Models of arithmetic hold no conversations. Leave out --chat.")
 
 
 class TextState(eqx.Module):

@@ -127,9 +127,10 @@ def _ends(folder: Path, given: Mapping[str, Any], words: "TokenizerWords") -> tu
     stated = given.get("eos_token_id") if stated is None else stated
     stated = words.special("eos_token") if stated is None else stated
     found = stated if isinstance(stated, list) else [stated]
-    if not found or not all(isinstance(each, int) and not isinstance(each, bool) for each in found):
+    ends = tuple(each for each in found if isinstance(each, int) and not isinstance(each, bool))
+    if not ends or len(ends) < len(found):
         raise PolicyError(f"{folder} does not say which token ends a text (eos_token_id is {brief(stated)}).")
-    return tuple(found)
+    return ends
 
 
 class _Weights:
