@@ -6,7 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import PRNGKeyArray, PyTree
+from jaxtyping import Array, PRNGKeyArray, PyTree
 
 from pilothouse.algorithm.steps import Rule
 from pilothouse.core.aliases import Aux, Parts
@@ -145,6 +145,6 @@ def as_executed(rollout: str) -> Rule:
     return Rule(change, (rollout,), name="as executed")
 
 
-def scalar(value: float) -> Callable[[PRNGKeyArray], Any]:
+def scalar(value: float | Array) -> Callable[[PRNGKeyArray], Any]:
     """A part that is one trainable number."""
     return lambda key: jnp.asarray(value, jnp.float32)

@@ -1,6 +1,7 @@
 """What the family of SAC shares: the algorithm around an actor and its loss; the parts and blocks of many critics."""
 
 import optax
+from jaxtyping import Array
 
 from pilothouse.algorithm.rules import follow, scalar
 from pilothouse.algorithm.steps import Algorithm, Batches, Collect, Fit, Objective, Stage, copy_of
@@ -65,9 +66,9 @@ def soft_actor_critic(
 
 
 def soft_parts(
-    spec: Spec, width: int, depth: int, members: int, *, layer_norm: bool = True, alpha: float = 0.0
+    spec: Spec, width: int, depth: int, members: int, *, layer_norm: bool = True, alpha: float | Array = 0.0
 ) -> dict[str, Initialise | copy_of]:
-    """The parts `actor` (a squashed Gaussian), `critic` (so many members), `critic/slow` and `log_alpha`."""
+    """The parts `actor` (a squashed Gaussian), `critic` (so many members), `critic/slow` and `log_alpha`, at first `alpha`."""
     return {
         "actor": squashed_gaussian(spec, width, depth),
         "critic": ensemble_critic(spec, members, width, depth, layer_norm=layer_norm),
