@@ -31,6 +31,8 @@ class Takes:
     action: tuple[str, ...] = ("Box",)
     obs: tuple[str, ...] = ("Box", "Discrete", "MultiDiscrete", "Dict", "image")
     masks: bool = False
+    lacking: tuple[str, ...] = ()
+    """Labels, of "reward" and "action", that some rows of its dataset may lack: it learns them, or does without there."""
 
     def __str__(self) -> str:
         """`takes Box or Discrete actions and Box, Dict or image observations`, and masks if it does."""

@@ -53,6 +53,7 @@ def behaviour(dataset: Dataset, *, seed: int = 0) -> Behaviour | None:
 
     At most `POOL` rows and `ANCHORS` anchors, drawn by `seed`.
     """
+    dataset.require("a look at behaviour", "action")
     generator = np.random.default_rng(seed)
     total = len(dataset)
     if total < 4 * NEIGHBOURS:

@@ -20,6 +20,10 @@ STD_FLOOR = 1e-3
 """Smallest standard deviation that observations are divided by."""
 _AT_ONCE = 2**20
 _PER_ROW = ("obs", "action", "reward", "next_obs", "terminated", "truncated", "valid", "duration")
+LABELS = {"reward": "rewarded", "action": "acted"}
+"""What a row may lack, and the mask that says which rows have it."""
+_LEARNERS = {"reward": "reward-imputation", "action": "ss-orl"}
+"""The recipes that learn from data which lack it."""
 
 
 class Scaler(NamedTuple):
@@ -43,6 +47,9 @@ class Dataset:
     - `starts`, `lengths`: `[episode]`, the first row and the number of rows of each.
     - `spec`: spaces as recorded, or `inferred` from the numbers where a file says nothing of them; `env_id`: Gymnasium's
       name of the environment, if known; `seeds`: `[episode]`, the seed of each reset, where every one is known.
+    - `rewarded`, `acted`: `[row]`, False where the reward, or the action, was not recorded, and NaN stands in its place
+      (`hiding`); None where all were. Whatever reads the numbers of a dataset refuses one that lacks some (`require`),
+      unless it says that it does without.
 
     Made by `read_dataset`, `dataset_from_episodes` or `dataset_from_transitions`, which check shapes and values.
     """
@@ -64,6 +71,8 @@ class Dataset:
     description: str = ""
     seeds: tuple[int, ...] | None = None
     inferred: bool = False
+    rewarded: Bool[np.ndarray, " row"] | None = None
+    acted: Bool[np.ndarray, " row"] | None = None
 
     def __len__(self) -> int:
         """Number of transitions."""
@@ -76,9 +85,57 @@ class Dataset:
     def episodes(self) -> int:
         return len(self.starts)
 
+    @property
+    def per_row(self) -> tuple[str, ...]:
+        """The names of all that has an entry a row, but for `episode_id`."""
+        return _PER_ROW + tuple(mask for mask in LABELS.values() if getattr(self, mask) is not None)
+
+    def missing(self, label: str) -> int:
+        """How many rows lack this label, "reward" or "action"."""
+        mask = getattr(self, LABELS[label])
+        return 0 if mask is None else int(len(mask) - mask.sum())
+
+    def require(self, who: str, *labels: str) -> None:
+        """Raises `DataError` where rows lack any of these labels (all, by default), which `who` reads."""
+        for label in labels or tuple(LABELS):
+            if self.missing(label):
+                raise DataError(
+                    f"{self.name}: {self.missing(label)} of {len(self)} rows have no {label}, and {who} reads it of all. "
+                    f"Learn from such data with {_LEARNERS[label]!r}, or record every {label}."
+                )
+
+    def hiding(self, **hidden: Shaped[np.ndarray, "..."]) -> "Dataset":
+        """The dataset without the labels of these rows: `hiding(reward=mask)`, `hiding(action=mask)`, or both.
+
+        What was hidden before stays so. A fully labelled dataset of which nothing is hidden stays as it is.
+
+        **Raises:** `DataError` for a mask that is not one truth value a row, and for actions that are not real numbers,
+        which have no NaN.
+        """
+        found: dict[str, Any] = {}
+        for label, mask in hidden.items():
+            mask, known = np.asarray(mask), getattr(self, LABELS[label])
+            if mask.shape != (len(self),) or mask.dtype != bool:
+                raise DataError(
+                    f"{self.name}: the mask of hidden {label}s is {mask.dtype} of shape {mask.shape}; expected one truth "
+                    f"value for each of {len(self)} rows."
+                )
+            if label == "action" and not (isinstance(self.spec.action, Box) and self.spec.action.dtype == "float32"):
+                raise DataError(
+                    f"{self.name}: its actions are {self.spec.action}; only real Box actions can be missing."
+                )
+            if not mask.any():
+                continue
+            values = getattr(self, label)
+            values = values.astype(np.result_type(values.dtype, np.float32))
+            values[mask] = np.nan
+            found |= {label: values, LABELS[label]: ~mask if known is None else known & ~mask}
+        return replace(self, **found)
+
     @cached_property
     def returns(self) -> Shaped[np.ndarray, " episode"]:
-        """Undiscounted return of each episode, float64."""
+        """Undiscounted return of each episode, float64. Raises `DataError` where rewards are missing."""
+        self.require("the return of an episode", "reward")
         return np.add.reduceat(self.reward.astype(np.float64), self.starts)
 
     @cached_property
@@ -87,7 +144,7 @@ class Dataset:
         digest = hashlib.sha256()
         spaces = {"obs": to_json(self.spec.obs), "action": to_json(self.spec.action)}
         digest.update(json.dumps(spaces, sort_keys=True).encode())
-        for name in (*_PER_ROW, "lengths"):
+        for name in (*self.per_row, "lengths"):
             for path, array in jax.tree_util.tree_flatten_with_path(getattr(self, name))[0]:
                 little = array.astype(array.dtype.newbyteorder("<"), copy=False)
                 digest.update(f"{name}{jax.tree_util.keystr(path)}{little.dtype.str}{little.shape}".encode())
@@ -101,16 +158,21 @@ class Dataset:
             return Scaler(*pairs[""])
         return Scaler(*({name: pair[i] for name, pair in pairs.items()} for i in (0, 1)))
 
-    def rows(self, at: Int[np.ndarray, " taken"] | None = None) -> Batch:
+    def rows(self, at: Int[np.ndarray, " taken"] | None = None, *, lacking: tuple[str, ...] = ()) -> Batch:
         """All transitions, or those `at` these numbers, as the engine takes them: to be put on a device as they are.
 
         Real observations and rewards are float32, pixels uint8, choices int32. Bounded real actions are rescaled to
         [-1, 1] and clipped there, as simulators clip them; `summary` counts those outside.
 
         **Returns:** a batch of NumPy arrays, each with leading axis `[row]`: `obs, action, reward, next_obs,
-        terminated, truncated, valid, episode_id, duration`.
+        terminated, truncated, valid, episode_id, duration`, and the masks of labels that some rows lack.
+
+        **Raises:** `DataError` where rows lack a label that is not named in `lacking`.
         """
-        taken = {name: getattr(self, name) for name in (*_PER_ROW, "episode_id")}
+        for label in LABELS:
+            if label not in lacking:
+                self.require("whoever asks for its rows", label)
+        taken = {name: getattr(self, name) for name in (*self.per_row, "episode_id")}
         if at is not None:
             taken = jax.tree.map(lambda x: take(x, at), taken)
         return Batch(
@@ -123,6 +185,7 @@ class Dataset:
             valid=taken["valid"],
             episode_id=taken["episode_id"].astype(np.int32),
             duration=taken["duration"].astype(np.int32),
+            **{mask: taken[mask] for mask in LABELS.values() if mask in taken},
         )
 
     def summary(self) -> dict[str, float | int]:
@@ -146,7 +209,7 @@ class Dataset:
         starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
         # Row numbers: each episode's old start, repeated, plus the place within the episode.
         rows = np.repeat(self.starts[chosen] - starts, lengths) + np.arange(lengths.sum())
-        taken = {field: jax.tree.map(lambda x: x[rows], getattr(self, field)) for field in _PER_ROW}
+        taken = {field: jax.tree.map(lambda x: x[rows], getattr(self, field)) for field in self.per_row}
         seeds = None if self.seeds is None else tuple(self.seeds[i] for i in chosen)
         ids = np.repeat(np.arange(len(chosen), dtype=self.episode_id.dtype), lengths)
         index = {"episode_id": ids, "starts": starts.astype(np.int64), "lengths": lengths, "seeds": seeds}

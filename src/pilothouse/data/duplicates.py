@@ -28,6 +28,7 @@ def duplicates(dataset: Dataset) -> Duplicates:
     Equal rows always count. Different rows count as equal only where their 64-bit hashes meet: about one chance in 40
     million for a whole dataset of a million rows.
     """
+    dataset.require("a count of repeated rows")
     columns = [dataset.reward, dataset.terminated, dataset.truncated]
     for space, values in (
         (dataset.spec.obs, dataset.obs),

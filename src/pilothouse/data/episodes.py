@@ -244,8 +244,10 @@ def dataset_from_transitions(
 def episodes_of(dataset: Dataset) -> Iterator[Episode]:
     """The episodes with their T + 1 observations.
 
-    **Raises:** `DataError` where a `next_obs` differs from the `obs` of the next row: such rows are no chain.
+    **Raises:** `DataError` where a `next_obs` differs from the `obs` of the next row: such rows are no chain. And where
+    rows lack their reward or action: no format that is written has a mark for it.
     """
+    dataset.require("an episode as formats store it")
     _check_chain(dataset)
     for index, (start, length) in enumerate(zip(dataset.starts.tolist(), dataset.lengths.tolist(), strict=True)):
         end = start + length

@@ -26,7 +26,7 @@ import numpy as np
 
 from pilothouse.core.errors import SettingError, SpaceError
 from pilothouse.core.spaces import DictSpace, Spec, from_json, to_json
-from pilothouse.data.dataset import Dataset, observations
+from pilothouse.data.dataset import LABELS, Dataset, observations
 
 VERSION = 1
 SMALLEST = 4 * 2**20
@@ -141,7 +141,8 @@ def _leaves(dataset: Dataset) -> dict[str, np.ndarray]:
     for field, space in (("obs", dataset.spec.obs), ("next_obs", dataset.spec.obs), ("action", dataset.spec.action)):
         for number, (_, _, array) in enumerate(observations(space, getattr(dataset, field))):
             found[f"{field}-{number}"] = array
-    return found | {field: getattr(dataset, field) for field in (*_ROWS, *_INDEX)}
+    masks = [mask for mask in LABELS.values() if getattr(dataset, mask) is not None]
+    return found | {field: getattr(dataset, field) for field in (*_ROWS, *_INDEX, *masks)}
 
 
 def size_of(dataset: Dataset) -> int:
@@ -200,6 +201,7 @@ def _open(kept: Path, fingerprint: str, about: Mapping[str, Any]) -> Dataset:
     dataset = Dataset(
         **inner,
         **{field: arrays[field] for field in (*_ROWS, *_INDEX)},
+        **{mask: arrays.get(mask) for mask in LABELS.values()},
         spec=spec,
         seeds=seeds,
         inferred=manifest["inferred"],

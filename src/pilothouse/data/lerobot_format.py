@@ -111,7 +111,7 @@ def _choose(folder: Path, info: _Info, columns: Columns) -> Columns:
             f"{folder}: has no observation.state, and the numeric columns {seen or numeric}. Name those to read, such as "
             "--columns obs=NAME,NAME action=NAME."
         )
-    for name in ("next_obs", "truncated", "first", "last", "episode"):
+    for name in ("next_obs", "truncated", "first", "last", "episode", "rewarded", "acted"):
         if getattr(columns, name):
             raise SettingError(f"A column map of a LeRobot dataset has obs, action, reward, terminated; not {name!r}.")
     chosen = Columns(

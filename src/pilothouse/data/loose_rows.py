@@ -134,6 +134,8 @@ def dataset_of_rows(
     *,
     rule: str,
     next_obs: Any = None,
+    rewarded: Bool[np.ndarray, " row"] | None = None,
+    acted: Bool[np.ndarray, " row"] | None = None,
     name: str,
     env_id: str | None = None,
     description: str = "",
@@ -142,6 +144,7 @@ def dataset_of_rows(
 
     **Arguments:** `terminated`: of the action of this row; `last`: the last row of an episode, in the file; `rule`:
     "transitions" (with `next_obs`), "steps" or "states". Without `reward` all rewards are 0, and the description says so.
+    `rewarded`, `acted`: where false, the reward, or the action, is missing; finite numbers stand there all the same.
 
     **Raises:** `DataError` as `dataset_from_transitions` does, and where a file leaves no transition.
     """
@@ -173,8 +176,10 @@ def dataset_of_rows(
     }
     if not kept.all():  # what stands beside a last observation, such as an action, may be anything
         flat = {field: _map(lambda x: x[kept], values) for field, values in flat.items()}
+    masks = {"reward": None if reward is None else rewarded, "action": acted}
+    hidden = {label: ~mask[kept] for label, mask in masks.items() if mask is not None}
     space, flat["action"] = action_space(where, flat["action"])
-    return dataset_from_transitions(
+    found = dataset_from_transitions(
         flat,
         Spec(obs_space, space),
         name=name,
@@ -184,6 +189,7 @@ def dataset_of_rows(
         cut_at_endings=False,
         inferred=True,
     )
+    return found.hiding(**hidden)
 
 
 def _wider(where: str, space: Space, after: Space) -> Space:

@@ -66,6 +66,8 @@ class Grid:
 
     def cells(self, dataset: Dataset, *fields: str) -> UInt8[np.ndarray, "row byte"]:
         """Each row's cell as bytes; rows are in the same cell when all bytes are equal. Fields: `obs`, `action`."""
+        if "action" in fields:
+            dataset.require("a grid of actions", "action")
         parts = [self._bytes(key, space, array) for key, space, array in _leaves(dataset, fields)]
         return np.ascontiguousarray(np.concatenate(parts, axis=1))
 
@@ -116,6 +118,7 @@ def occupancy_entropy(counts: Int[np.ndarray, " cell"]) -> float:
 
 def reward_sparsity(dataset: Dataset) -> float:
     """Share of steps without reward, averaged over episodes; in [0, 1]."""
+    dataset.require("the sparsity of rewards", "reward")
     return float((np.add.reduceat((dataset.reward == 0).astype(np.float64), dataset.starts) / dataset.lengths).mean())
 
 

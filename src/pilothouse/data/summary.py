@@ -17,7 +17,10 @@ def summarise(dataset: Dataset) -> dict[str, float | int]:
     - `action_saturation`: share of bounded real action entries at 99% of the half range or beyond; 0 without such.
     - `actions_out_of_bounds`: rows with an entry outside its bounds (they are clipped in training).
     - `nonfinite`: NaN or infinite numbers; 0 in any dataset that this library has read.
+
+    **Raises:** `DataError` where some rows lack their reward or action.
     """
+    dataset.require("a summary")
     returns, lengths = dataset.returns, dataset.lengths
     last = dataset.starts + lengths - 1
     quantiles = np.quantile(returns, [0, 0.25, 0.5, 0.75, 1])

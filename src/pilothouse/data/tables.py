@@ -16,7 +16,10 @@ ColumnMap = Mapping[str, str | Sequence[str]]
 
 @dataclass(frozen=True)
 class Columns:
-    """Which column is what; several columns are joined side by side, a column of lists brings its numbers in order."""
+    """Which column is what; several columns are joined side by side, a column of lists brings its numbers in order.
+
+    `rewarded`, `acted`: 0 in the rows whose reward, or action, was not recorded; what stands there may be anything.
+    """
 
     obs: tuple[str, ...] = ()
     action: tuple[str, ...] = ()
@@ -27,6 +30,8 @@ class Columns:
     truncated: str | None = None
     first: str | None = None
     last: str | None = None
+    rewarded: str | None = None
+    acted: str | None = None
 
     @classmethod
     def of(cls, given: ColumnMap | None) -> "Columns":
@@ -92,8 +97,10 @@ def _width(kind: Any) -> int:
         return 1
 
 
-def column_values(where: Path, table: Any, name: str) -> np.ndarray:
+def column_values(where: Path, table: Any, name: str, known: np.ndarray | None = None) -> np.ndarray:
     """The numbers of a column: `[row]`, or `[row, …]` for lists, which must be of one length.
+
+    With `known`, a truth value a row, the rows that are not hold what the first known one does, whatever stands there.
 
     **Raises:** `DataError` for missing numbers, words, and lists that differ in length.
     """
@@ -103,6 +110,14 @@ def column_values(where: Path, table: Any, name: str) -> np.ndarray:
     if isinstance(column, pyarrow.ChunkedArray):
         column = column.chunk(0) if column.num_chunks else pyarrow.array([], column.type)
     column.validate(full=True)
+    if known is not None:
+        if not known.any():
+            raise DataError(
+                f"{where}: {name!r} is said to be missing in every row. Leave out what says so, or record some."
+            )
+        rows = np.arange(len(column))
+        there = rows[known & ~column.is_null().to_numpy(zero_copy_only=False)]
+        column = column.take(pyarrow.array(np.where(known, rows, there[0] if len(there) else rows[known][0])))
     return _numbers(where, name, column)
 
 
@@ -130,9 +145,9 @@ def _numbers(where: Path, name: str, column: Any) -> np.ndarray:
     return np.array(column.to_numpy(zero_copy_only=False))
 
 
-def joined(where: Path, table: Any, names: Sequence[str]) -> np.ndarray:
-    """Columns side by side: `[row, …]` of one as it is, `[row, entry]` of several."""
-    found = [column_values(where, table, name) for name in names]
+def joined(where: Path, table: Any, names: Sequence[str], known: np.ndarray | None = None) -> np.ndarray:
+    """Columns side by side: `[row, …]` of one as it is, `[row, entry]` of several. `known` as for `column_values`."""
+    found = [column_values(where, table, name, known) for name in names]
     if len(found) == 1:
         return found[0]
     return np.concatenate([array.reshape(len(array), -1) for array in found], axis=1)

@@ -130,9 +130,11 @@ def _read(path: Path, table: Any, columns: Columns) -> Dataset:
     else:
         rule = "steps" if after is None else "transitions"
         ends |= terminated if truncated is None else terminated | truncated
-    reward = column_values(path, table, columns.reward) if columns.reward else None
-    obs, action = joined(path, table, columns.obs), joined(path, table, columns.action)
-    return dataset_of_rows(where, obs, action, reward, terminated, ends, rule=rule, next_obs=after, name=path.stem)
+    rewarded, acted = marks(columns.rewarded), marks(columns.acted)
+    reward = column_values(path, table, columns.reward, rewarded) if columns.reward else None
+    obs, action = joined(path, table, columns.obs), joined(path, table, columns.action, acted)
+    about = {"rule": rule, "next_obs": after, "name": path.stem, "rewarded": rewarded, "acted": acted}
+    return dataset_of_rows(where, obs, action, reward, terminated, ends, **about)
 
 
 def _ends_of_episodes(path: Path, table: Any, columns: Columns, rows: int) -> np.ndarray:

@@ -69,6 +69,7 @@ def _ogbench(dataset: Dataset) -> memoryview:
 def _d4rl(dataset: Dataset) -> memoryview:
     import h5py
 
+    dataset.require("D4RL's format")
     image = io.BytesIO()
     arrays: dict[str, Any] = {
         "observations": dataset.obs,

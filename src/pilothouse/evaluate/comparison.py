@@ -263,6 +263,7 @@ def _check(recipes: Sequence[Bound], source: DataSource, plan: Plan) -> None:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise SettingError(f"{twice!r} is named twice; `--tune --grid` tries several settings of one method.")
+    source.dataset.require("a comparison")
     for bound in recipes:
         builder(bound, source)(bound.floats)
         grid_for(bound, plan.grid)

@@ -22,6 +22,7 @@ def corrupted(dataset: Dataset, element: Element, *, share: float, scale: float,
     """
     if not 0.0 <= share <= 1.0:
         raise SettingError(f"share={share!r} of the rows was to be spoiled; expected a number between 0 and 1.")
+    dataset.require("corruption")
     draw = np.random.default_rng(seed)
     hit = draw.random(len(dataset)) < share
     old = np.asarray(getattr(dataset, element))

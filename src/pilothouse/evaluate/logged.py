@@ -50,6 +50,7 @@ class Logged:
         density: bool = False,
     ) -> Self:
         """The rewards and episodes of a dataset, with propensities by row. Raises as `of_arrays`."""
+        dataset.require("an estimate from logs", "reward")
         return cls.of_arrays(
             dataset.reward,
             dataset.episode_id,

@@ -1,8 +1,11 @@
 """Losses of models of a world: what follows a step, what reward it brings, whether it ends the episode."""
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from pilothouse.core.aliases import Aux, Loss, Parts, Scalar
 from pilothouse.core.batch import Batch
@@ -38,6 +41,38 @@ def ending_error(*, model: str = "ending") -> Loss:
         return loss, {f"{model}/error": loss}
 
     return ending
+
+
+def action_error(*, model: str = "inverse") -> Loss:
+    """Minus the mean log-density of what was done, by inverse dynamics `(past, obs, next_obs) -> distribution`. Trains `model`.
+
+    The batch has `past`; a model that looks at no earlier observation is given an empty one. Draws nothing.
+
+    **Source:** Zheng et al. (SS-ORL), arXiv:2210.06518, section 3.
+    """
+
+    def inverse(parts: Parts, batch: Batch, key: PRNGKeyArray) -> tuple[Scalar, Aux]:
+        del key
+        loss = average(batch, -acted(parts[model], batch).log_prob(batch.action))
+        return loss, {f"{model}/error": loss}
+
+    return inverse
+
+
+def acted(model: Any, batch: Batch) -> Any:
+    """What inverse dynamics say was done in each row."""
+    past = batch.past if "past" in batch else batch.obs[:, None][:, :0]
+    return jax.vmap(model)(past, batch.obs, batch.next_obs)
+
+
+def said_reward(*, model: str = "reward") -> Callable[[Parts, Batch], PyTree]:
+    """The mean over the members of a reward model, for rows whose reward is missing."""
+    return lambda parts, rows: jax.vmap(parts[model])(rows.obs, rows.action).mean(axis=-1)
+
+
+def said_action(*, model: str = "inverse") -> Callable[[Parts, Batch], PyTree]:
+    """The likeliest action by inverse dynamics, for rows whose action is missing."""
+    return lambda parts, rows: acted(parts[model], rows).mode()
 
 
 def gaussian_error(

@@ -23,6 +23,7 @@ from pilothouse.train.sources import (
     Source,
     WorldSource,
     check_fits,
+    in_hand,
 )
 
 
@@ -223,7 +224,8 @@ def open_session(
     build = builder(algorithm, source, schedule)
     given = dict(algorithm.floats if isinstance(algorithm, Bound) else {}) | dict(floats or {})
     lanes = Lanes.of(seeds, given)
-    machine = Machine(build, lanes, fixed=source.fixed(), worlds=source.worlds(lanes.seeds), adopt=adopt)
+    fixed = in_hand(algorithm.recipe.takes if isinstance(algorithm, Bound) else None, source)
+    machine = Machine(build, lanes, fixed=fixed, worlds=source.worlds(lanes.seeds), adopt=adopt)
     where = measured_in(source)
     measure = None
     if where is not None and episodes > 0:

@@ -10,8 +10,9 @@ from jaxtyping import PyTree
 
 from pilothouse.algorithm.interpreter import Source as TracedSource
 from pilothouse.algorithm.recipe import Source as SourceKind
-from pilothouse.core.errors import SpaceError
+from pilothouse.core.errors import DataError, SpaceError
 from pilothouse.core.spaces import Spec, Tokens
+from pilothouse.data.dataset import LABELS
 from pilothouse.data.host_rows import HostRows
 from pilothouse.rollout.episodes import tasks_for
 from pilothouse.train.simulators import Simulators
@@ -154,6 +155,8 @@ class DataSource:
     dataset: Any
     evaluation: WorldSource | SimulatorSource | None = None
     standardise: bool = True
+    lacking: tuple[str, ...] = ()
+    """Labels that whoever learns from it can do without in some rows (`Dataset.rows`)."""
 
     kind: SourceKind = "data"
 
@@ -189,7 +192,7 @@ class DataSource:
         mean, std = (None if x is None else np.asarray(x, np.float32) for x in (scaling.mean, scaling.std))
 
         def rows(at: Any) -> Any:
-            found = self.dataset.rows(at)
+            found = self.dataset.rows(at, lacking=self.lacking)
             if mean is None:
                 return found
             return found.replace(obs=(found.obs - mean) / std, next_obs=(found.next_obs - mean) / std)
@@ -285,7 +288,10 @@ class PairSource:
 
 
 def check_fits(name: str, takes: Any, source: Source) -> None:
-    """Raises `SpaceError` unless the recipe learns from this kind of source and takes its spaces."""
+    """Raises `SpaceError` unless the recipe learns from this kind of source and takes its spaces.
+
+    And `DataError` where rows of a dataset lack a label that the recipe needs.
+    """
     if takes is None:
         return
     wants = {
@@ -298,3 +304,18 @@ def check_fits(name: str, takes: Any, source: Source) -> None:
     if takes.source != source.kind:
         raise SpaceError(f"Recipe {name!r} learns from {wants[takes.source]}, and was given {wants[source.kind]}.")
     takes.check(name, source.spec)
+    if isinstance(source, DataSource | ContinuedSource):
+        for label in LABELS:
+            if label not in takes.lacking:
+                source.dataset.require(f"recipe {name!r}", label)
+            elif source.dataset.missing(label) == len(source.dataset):
+                raise DataError(
+                    f"{source.name}: no row has its {label}, and recipe {name!r} learns from those that have. Record some."
+                )
+
+
+def in_hand(takes: Any, source: Source) -> Mapping[str, PyTree]:
+    """The fixed data of a source for a recipe, whose labels may be missing where it says so."""
+    if takes is not None and takes.lacking and isinstance(source, DataSource):
+        source = replace(source, lacking=takes.lacking)
+    return source.fixed()
