@@ -1,6 +1,6 @@
 """The sparse point maze that claims of learners with prior data are measured on: a way to go, and who has gone it."""
 
-from collections.abc import Sequence
+from typing import NamedTuple
 
 from pilothouse.evaluate.scripted_data import mixture
 from pilothouse.evaluate.scripted_suite import MazePlanner
@@ -26,17 +26,28 @@ RING = """
 """Eight cells from the start to the goal, by either of two ways."""
 
 
-def walks(
-    maze: str, walkers: Sequence[tuple[float, bool, int]], *, horizon: int = 30, blind: bool = False, seed: int = 0
-) -> ContinuedSource:
-    """Steps walked in a point maze by planners, and the same maze to go on in, alone: 1 for reaching the goal, else 0.
+UPPER = RING.replace("#S###G#\n    #.###.#", "#S###G#\n    #####.#")
+LOWER = RING.replace("#.###.#\n    #S###G#", "#####.#\n    #S###G#")
+"""The ring for those who know only one of its ways."""
 
-    `walkers` are `(noise, wander, steps)` of `MazePlanner`, one after the other. When `blind`, the goal was not there
-    when the data were made: nothing was paid and no episode ended for reaching it. Episodes have `horizon` steps, of a
-    fifth of a second each.
+
+class Walker(NamedTuple):
+    """So many steps of a `MazePlanner` with this noise, who may wander, and may know (`knows`) a maze with more walls."""
+
+    noise: float
+    steps: int
+    wander: bool = False
+    knows: str | None = None
+
+
+def walks(maze: str, *walkers: Walker, horizon: int = 30, blind: bool = False, seed: int = 0) -> ContinuedSource:
+    """Steps walked in a point maze, and the same maze to go on in, alone: 1 for reaching the goal, else 0.
+
+    When `blind`, the goal was not there when the data were made: nothing was paid and no episode ended for reaching it.
+    Episodes have `horizon` steps, of a fifth of a second each.
     """
     options = {"maze": maze, "horizon": horizon, "interval": 0.2}
-    behaviours = [(MazePlanner(PointMaze(maze=maze), noise, wander), steps) for noise, wander, steps in walkers]
+    behaviours = [(MazePlanner(PointMaze(maze=who.knows or maze), who.noise, who.wander), who.steps) for who in walkers]
     reach = {"reach": 0.0} if blind else {}
     shown = mixture("point-maze", behaviours, seed=seed, **{**options, **reach})
     return ContinuedSource(shown, WorldSource("point-maze", world("point-maze", **options), 1, options=options))
