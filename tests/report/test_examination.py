@@ -53,7 +53,7 @@ def whole(place: SimulatorSource, tmp_path_factory: pytest.TempPathFactory) -> E
 
 
 def test_every_part_is_made_and_kept(whole: Examination) -> None:
-    assert list(whole.parts) == list(PARTS) == list(TITLES)
+    assert list(whole.parts) == list(PARTS) and set(PARTS) < set(TITLES)
     assert not [name for name, found in whole.parts.items() if "absent" in found]
     assert json.loads((whole.folder / "examination.json").read_text()) == whole.as_json()
     document = whole.as_json()

@@ -5,6 +5,8 @@ from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
 
+from pilothouse.cli.texts import add_task, asked, writing_of
+
 
 def add_options(command: Any, policy: str, *shared: Callable[[Any], None]) -> None:
     """What can be typed after `pilothouse examine`."""
@@ -23,6 +25,7 @@ def add_options(command: Any, policy: str, *shared: Callable[[Any], None]) -> No
         default=[],
         help="what no step should do: function(obs, action, next_obs), by rows, is true where one does",
     )
+    add_task(command)
     command.add_argument("--out", metavar="DIR", help="folder (runs/examine-<policy>-<n>)")
     command.add_argument("--resume", action="store_true", help="go on in --out, if anything is there")
     command.add_argument("--overwrite", action="store_true", help="empty --out first")
@@ -47,10 +50,20 @@ def constraints_of(pairs: list[str]) -> dict[str, Callable[..., Any]]:
 
 def run(options: Namespace, say: Callable[[str], None]) -> dict[str, Any]:
     """Examine, write the page, say what came out; returns the `--json` document."""
-    from pilothouse.report.examination_report import headline, qualified
+    from pilothouse.report import examination_report, text_examination_report
+
+    texts = asked(options)
+    found = _of_texts(options, say) if texts else _of_acting(options, say)
+    form = text_examination_report.TEXTS if texts else examination_report.ACTING
+    for line in [form.headline(found), *form.qualified(found), f"report: {found.page.absolute()}"]:
+        say(line)
+    return found.as_json()
+
+
+def _of_acting(options: Namespace, say: Callable[[str], None]) -> Any:
     from pilothouse.report.examine import examine_and_report
 
-    found = examine_and_report(
+    return examine_and_report(
         options.policy,
         env=options.env,
         world=options.world,
@@ -65,8 +78,33 @@ def run(options: Namespace, say: Callable[[str], None]) -> dict[str, Any]:
         resume=options.resume,
         overwrite=options.overwrite,
         tell=say,
-        command="pilothouse " + " ".join(sys.argv[1:]),
+        command=_typed(),
     )
-    for line in [headline(found), *qualified(found), f"report: {found.page.absolute()}"]:
-        say(line)
-    return found.as_json()
+
+
+def _of_texts(options: Namespace, say: Callable[[str], None]) -> Any:
+    from pilothouse.core.errors import SettingError
+    from pilothouse.report.examine import examine_texts_and_report
+
+    given = {"--episodes": options.episodes, "--builder": options.builder, "--normalize": options.normalize}
+    strange = [name for name, value in given.items() if value is not None] + ["--constraint"] * bool(
+        options.constraints
+    )
+    if strange:
+        raise SettingError(f"{strange[0]} is for policies that act in an environment; it does not go with --task.")
+    return examine_texts_and_report(
+        options.policy,
+        options.task,
+        options.verifier,
+        writing=writing_of(options),
+        quick=options.quick,
+        out=options.out,
+        resume=options.resume,
+        overwrite=options.overwrite,
+        tell=say,
+        command=_typed(),
+    )
+
+
+def _typed() -> str:
+    return "pilothouse " + " ".join(sys.argv[1:])

@@ -107,7 +107,7 @@ class Examination:
     def as_json(self) -> Document:
         returns = self.parts["returns"]
         failures, robustness = self.part("failures"), self.part("robustness")
-        return {
+        document = {
             "policy": self.policy,
             "env": self.place,
             "run": str(self.folder),
@@ -129,6 +129,9 @@ class Examination:
             "seconds": sum(self.seconds.values()),
             "report": str(self.page.absolute()),
         }
+        if "self_knowledge" in self.parts:  # of language models alone
+            document["self_knowledge"] = self.part("self_knowledge")
+        return document
 
 
 @dataclass
@@ -210,18 +213,26 @@ def examine(
     }
     with work_folder(folder, "examine", config, resume=resume, overwrite=overwrite, command=command):
         study = Study(policy, place, plan, folder, constraints or {}, value, say)
-        names = parts_of(study)
-        parts: dict[str, Document] = {}
-        seconds: dict[str, float] = {}
-        for number, part in enumerate(names):
-            say(f"[{number + 1}/{len(names)}] {TITLES[part]}")
-            parts[part] = kept(folder / "parts" / f"{part}.json", partial(_timed, part, study))
-            seconds[part] = float(parts[part]["seconds"])
-            if "absent" in parts[part]:
-                say(f"{TITLES[part]}: left out: {parts[part]['absent']}")
+        parts, seconds = made({part: partial(PARTS[part], study) for part in parts_of(study)}, folder, say)
         found = Examination(folder, name, place.name, plan, parts, seconds, command)
         write_json(folder / "examination.json", found.as_json())
     return found
+
+
+def made(
+    makers: Mapping[str, Callable[[], Document]], folder: Path, say: Tell
+) -> tuple[dict[str, Document], dict[str, float]]:
+    """Make every part that the folder does not hold yet; the parts, and the seconds that each took when it was made.
+
+    The first part has to succeed; another that fails is left out with the reason, and stops no other.
+    """
+    parts: dict[str, Document] = {}
+    for number, (part, make) in enumerate(makers.items()):
+        say(f"[{number + 1}/{len(makers)}] {TITLES[part]}")
+        parts[part] = kept(folder / "parts" / f"{part}.json", partial(_timed, make, needed=not number))
+        if "absent" in parts[part]:
+            say(f"{TITLES[part]}: left out: {parts[part]['absent']}")
+    return parts, {part: float(found["seconds"]) for part, found in parts.items()}
 
 
 def parts_of(study: Study) -> list[str]:
@@ -234,17 +245,17 @@ def parts_of(study: Study) -> list[str]:
     return list(PARTS)
 
 
-def _timed(part: str, study: Study) -> Document:
-    """A part with the seconds it took; a part other than the first that fails is left out with the reason."""
+def _timed(make: Callable[[], Document], *, needed: bool) -> Document:
+    """A part with the seconds it took; one that is not needed and fails is left out with the reason."""
     began = time.perf_counter()
     try:
-        found = PARTS[part](study)
+        found = make()
     except PilothouseError as fault:
-        if part == "returns":
+        if needed:
             raise
         found = {"absent": str(fault)}
     except Exception as fault:  # a fault of ours in one explanation is no reason to withhold the others
-        if part == "returns":
+        if needed:
             raise
         found = {"absent": f"It failed ({type(fault).__name__}: {brief(fault)}). Please report this."}
     return plain({**found, "seconds": time.perf_counter() - began})
@@ -543,4 +554,5 @@ TITLES = {
     "clusters": "What it does, in phases",
     "prediction": "What it will do next",
     "counterfactuals": "What would change it",
+    "self_knowledge": "Whether it knows when it is wrong",
 }

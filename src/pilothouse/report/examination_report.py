@@ -1,6 +1,7 @@
 """The report of `pilothouse examine`: for whoever must answer for a policy without having made it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,17 +47,30 @@ FEATURES, RULES, CASES = 12, 24, 5
 """How many of each a page shows at most."""
 
 
-def write_examination_report(path: Path, found: Examination) -> Path:
+@dataclass(frozen=True)
+class Form:
+    """How an examination is told: of policies that act, or of language models."""
+
+    lead: Callable[[Examination], str]
+    headline: Callable[[Examination], str]
+    qualified: Callable[[Examination], list[str]]
+    verdict: Callable[[Examination], list[Block]]
+    sections: Sequence[tuple[str, Callable[[Examination, Document], list[Block]]]]
+
+
+def write_examination_report(path: Path, found: Examination, form: "Form | None" = None) -> Path:
     """Writes the report as one HTML file and returns its absolute path; raises `OutputError` where it cannot."""
-    return write_page(examination_page(found), Path(path))
+    return write_page(examination_page(found, form), Path(path))
 
 
-def examination_page(found: Examination) -> Page:
-    """The report as a page, before it is written. A part that does not apply is not on it."""
-    watched = count(len(found.parts["returns"]["returns"]), "held-out episode")
-    lead = f"`{found.policy}` was watched for {watched} in {found.place}, disturbed, imitated and questioned."
-    sections = [Section("Verdict", _verdict(found))]
-    for name, blocks in _SECTIONS:
+def examination_page(found: Examination, form: "Form | None" = None) -> Page:
+    """The report as a page, before it is written, of a policy that acts unless another form is given.
+
+    A part that does not apply is not on it.
+    """
+    form = form or ACTING
+    sections = [Section("Verdict", form.verdict(found))]
+    for name, blocks in form.sections:
         document = found.parts.get(name)
         if document is None:
             continue
@@ -67,7 +81,13 @@ def examination_page(found: Examination) -> Page:
     if found.explanations():
         sections.append(Section("How far to trust this", _trust(found)))
     sections.append(Section("Run it again", _again(found)))
-    return Page(f"{Path(found.policy).name or found.policy} in {found.place}", "Pilothouse examine", lead, sections)
+    title = f"{Path(found.policy).name or found.policy} in {found.place}"
+    return Page(title, "Pilothouse examine", form.lead(found), sections)
+
+
+def _lead(found: Examination) -> str:
+    watched = count(len(found.parts["returns"]["returns"]), "held-out episode")
+    return f"`{found.policy}` was watched for {watched} in {found.place}, disturbed, imitated and questioned."
 
 
 def span(given: Sequence[float | None] | None) -> Interval | None:
@@ -91,7 +111,7 @@ def _verdict(found: Examination) -> list[Block]:
     ]
     if returns["success"] is not None:
         share = returns["success"]
-        facts.append(Fact("Success", f"{share['share']:.0%}", f"95% {_shares(share['interval'])}"))
+        facts.append(Fact("Success", f"{share['share']:.0%}", f"95% {shares(share['interval'])}"))
     elif "terminated" in returns:
         ended = float(np.mean(returns["terminated"]))
         facts.append(Fact("Ended by the task", f"{ended:.0%}", "of episodes; the others met the time limit"))
@@ -130,31 +150,36 @@ def qualified(found: Examination) -> list[str]:
         total = len(found.parts["returns"]["returns"])
         said.append(f"In {failures['collapses']} of {total} episodes what it could expect collapsed at some step.")
     if robustness is not None:
-        said.append(_breaks(robustness["curves"]))
+        said.append(broken_by(robustness["curves"]))
     if drives is not None and drives.get("most"):
         said.append(f"It acts most on {listed([f'`{name}`' for name in drives['most']])}.")
-    doubted = [row["method"] for row in found.explanations() if row["sanity_passed"] is False]
-    if doubted:
-        said.append(f"Not to be trusted here, by their own tests: {listed(doubted)}.")
-    return [line for line in said if line]
+    return [line for line in [*said, doubted(found)] if line]
+
+
+def doubted(found: Examination) -> str:
+    """Which explanations failed their own sanity check; nothing where none did."""
+    names = [row["method"] for row in found.explanations() if row["sanity_passed"] is False]
+    return f"Not to be trusted here, by their own tests: {listed(names)}." if names else ""
 
 
 def _violation(row: Document) -> str:
     return f"{row['name'][:1].upper()}{row['name'][1:]}: in {count(row['episodes'], 'episode')}, {row['steps']:.1%} of all steps."
 
 
-def _breaks(curves: list[Document]) -> str:
+def broken_by(curves: list[Document], chance: str = "acting at random") -> str:
+    """What takes half of the gain over chance."""
     broken = [curve for curve in curves if curve["half_lost"] is not None]
     if not curves:
         return ""
     if not broken:
-        return f"None of {count(len(curves), 'disturbance')} took half of its gain over acting at random."
+        return f"None of {count(len(curves), 'disturbance')} took half of its gain over {chance}."
     named = [f"{curve['test']} ({number(curve['half_lost'])} {curve['unit']})" for curve in broken[:4]]
     more = f" and {len(broken) - 4} more" if len(broken) > 4 else ""
-    return f"Half of its gain over acting at random is lost under {listed(named)}{more}."
+    return f"Half of its gain over {chance} is lost under {listed(named)}{more}."
 
 
-def _shares(given: Sequence[float | None]) -> str:
+def shares(given: Sequence[float | None]) -> str:
+    """An interval of shares, in percent."""
     found = span(given)
     return UNKNOWN if found is None else f"{found.low:.0%} to {found.high:.0%}"
 
@@ -210,25 +235,31 @@ def _robustness(found: Examination, document: Document) -> list[Block]:
     curves = document["curves"]
     if not curves:
         return [Prose("Nothing in this place can be disturbed.")]
-    kept = [Bar(curve["test"], share, f"{share:.0%}") for curve in curves if (share := _least(curve)) is not None]
     episodes = max(len(row) for curve in curves for row in curve["returns"])
-    blocks: list[Block] = [
-        Prose(
-            f"The same {count(episodes, 'episode')} at every level of every disturbance. Gain: what it returns beyond "
-            "acting at random; 100% is the gain undisturbed, 0% and less is no better than random."
-        )
-    ]
+    lead = (
+        f"The same {count(episodes, 'episode')} at every level of every disturbance. Gain: what it returns beyond "
+        "acting at random; 100% is the gain undisturbed, 0% and less is no better than random."
+    )
+    return robustness_blocks(curves, lead, "return of an episode", "episode")
+
+
+def robustness_blocks(curves: list[Document], lead: str, measure: str, each: str) -> list[Block]:
+    """What is left under every disturbance, level by level. `measure` is what is measured of `each` episode."""
+    kept = [Bar(curve["test"], share, f"{share:.0%}") for curve in curves if (share := _least(curve)) is not None]
+    blocks: list[Block] = [Prose(lead)]
     if kept:
         draw = partial(bars, kept, x_label="share of the gain that is left", describe="Gain left at the hardest level")
         blocks.append(Figure(draw, "At the level that costs most.", "What is left."))
     rows = [_robustness_row(curve) for curve in curves]
     caption = (
-        "Mean return undisturbed and at the level that costs most, with 95% intervals below; the mean of the worst tenth "
-        "of episodes there; the level at which half of the gain is lost, between those tried."
+        f"Mean {measure} undisturbed and at the level that costs most, with 95% intervals below; the mean of the worst "
+        f"tenth of {each}s there; the level at which half of the gain is lost, between those tried."
     )
     blocks.append(Table(caption, ("Disturbance", "Undisturbed", "Worst level", "Worst tenth", "Half lost at"), rows))
     blocks.append(
-        Folded("Every level", [_levels(curve) for curve in curves if any(m is not None for m in curve["mean"])])
+        Folded(
+            "Every level", [_levels(curve, measure) for curve in curves if any(m is not None for m in curve["mean"])]
+        )
     )
     certified = [curve for curve in curves if curve.get("certified") and max(curve["certified"]) > 0]
     for curve in certified:
@@ -245,7 +276,7 @@ def _robustness(found: Examination, document: Document) -> list[Block]:
     ]
     lost = sum(sum(curve["excluded"]) for curve in curves)
     if lost:
-        faults.append(f"{count(lost, 'episode')} without a finite return left out of the means.")
+        faults.append(f"{count(lost, each)} without a finite {measure.split()[0]} left out of the means.")
     if faults:
         blocks += [Notice("Not everything could be run:"), Bullets(faults)]
     return blocks
@@ -275,7 +306,7 @@ def _robustness_row(curve: Document) -> tuple[str, ...]:
     )
 
 
-def _levels(curve: Document) -> Figure:
+def _levels(curve: Document, measure: str) -> Figure:
     rows = [
         IntervalRow(f"{level:g}", mean, known.low if known else None, known.high if known else None)
         for level, mean, known in zip(curve["levels"], curve["mean"], map(span, curve["interval"]), strict=True)
@@ -286,11 +317,11 @@ def _levels(curve: Document) -> Figure:
         intervals,
         rows=rows,
         references=reference,
-        x_label="return of an episode",
-        describe=f"Return under {curve['test']}",
+        x_label=measure,
+        describe=f"{measure} under {curve['test']}",
     )
     title = f"{curve['test'][:1].upper()}{curve['test'][1:]}."
-    return Figure(draw, f"Mean return with its 95% interval, by level in {curve['unit']}.", title)
+    return Figure(draw, f"Mean with its 95% interval, by level in {curve['unit']}.", title)
 
 
 # ------------------------------------------------------------------------------------------------------------ explanations
@@ -477,3 +508,5 @@ _SECTIONS: tuple[tuple[str, Any], ...] = (
     ("prediction", _prediction),
     ("counterfactuals", _counterfactuals),
 )
+
+ACTING = Form(_lead, headline, qualified, _verdict, _SECTIONS)

@@ -3,13 +3,23 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from pilothouse.evaluate.texts import Writing
 from pilothouse.policies.host import HostPolicy
+from pilothouse.policies.language_model import LanguageModel
 from pilothouse.policies.policy import Policy
 from pilothouse.report.examination import Constraint, Examination, Plan, examine
 from pilothouse.report.examination_report import write_examination_report
+from pilothouse.report.text_examination import examine_texts
+from pilothouse.report.text_examination_report import TEXTS
 from pilothouse.train.learned_values import value_of
-from pilothouse.train.policies_from import fingerprint_of, place_named, policy_and_place
+from pilothouse.train.policies_from import (
+    fingerprint_of,
+    open_language_model,
+    place_named,
+    policy_and_place,
+)
 from pilothouse.train.run import Tell
+from pilothouse.worlds.tasks import read_tasks
 
 
 def examine_and_report(
@@ -60,4 +70,45 @@ def examine_and_report(
         command=command,
     )
     write_examination_report(found.page, found)
+    return found
+
+
+def examine_texts_and_report(
+    model: LanguageModel | str | Path,
+    task: str | Path,
+    verifier: str,
+    *,
+    writing: Writing | None = None,
+    quick: bool = False,
+    out: str | Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    tell: Tell | None = None,
+    command: str = "",
+) -> Examination:
+    """Examine a language model on the tasks of a file, and write the page into its folder.
+
+    `model` is one, or what `open_language_model` opens; `task`, a JSONL file as `read_tasks` reads it; `verifier`, a
+    name of `verifier_named`.
+    """
+    tasks, name, about = read_tasks(task), getattr(model, "name", "model"), {}
+    if not isinstance(model, LanguageModel):
+        name, about = str(model), {"sha256": fingerprint_of(model)}
+        model = open_language_model(model)
+    found = examine_texts(
+        model,
+        tasks,
+        verifier,
+        writing or Writing(),
+        quick=quick,
+        name=name,
+        task=str(task),
+        about=about,
+        out=out,
+        resume=resume,
+        overwrite=overwrite,
+        tell=tell,
+        command=command,
+    )
+    write_examination_report(found.page, found, TEXTS)
     return found

@@ -1,5 +1,6 @@
 """From what a user names as POLICY to a policy: a run, a file of another library, a Python name, or `random`."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -149,11 +150,26 @@ def policy_and_place(
 
 
 def fingerprint_of(name: str | Path) -> str | None:
-    """The SHA-256 of the file that holds the policy (of the weights, for a folder); None for what is no file."""
+    """The SHA-256 of the file that holds the policy (of the weights, for a folder); None for what is no file.
+
+    Of a language model in several files, that of their checksums one after another.
+    """
+    from pilothouse.policies.foreign.hugging_face import is_language_model
     from pilothouse.train.policy_files import policy_folder
-    from pilothouse.train.storage import checksum
 
     path = Path(name)
-    if path.is_dir():
-        path = policy_folder(path) / "policy.safetensors"
-    return checksum(path.read_bytes()) if path.is_file() else None
+    if not path.exists():
+        return None
+    if not path.is_dir():
+        files = [path]
+    elif not (path / "policy").exists() and is_language_model(path):
+        files = sorted(path.glob("*.safetensors"))
+    else:
+        files = [policy_folder(path) / "policy.safetensors"]
+    found = [_checksum_of(each) for each in files]
+    return found[0] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest()
+
+
+def _checksum_of(path: Path) -> str:
+    with path.open("rb") as opened:  # weights may be larger than memory
+        return hashlib.file_digest(opened, "sha256").hexdigest()
