@@ -12,6 +12,7 @@ from pilothouse.core.errors import SettingError
 from pilothouse.data.dataset import Dataset
 from pilothouse.data.tables import ColumnMap
 from pilothouse.evaluate.episodes import Evaluation, evaluate_policy
+from pilothouse.evaluate.until import goal_of
 from pilothouse.policies.host import HostPolicy
 from pilothouse.policies.policy import Policy
 from pilothouse.report.examination import Examination
@@ -87,23 +88,32 @@ def evaluate(
     policy: Policy | HostPolicy | str | Path,
     env: str,
     *,
-    episodes: int = 20,
+    episodes: int | None = None,
     seed: int = 0,
+    until: str | None = None,
+    precision: float | None = None,
+    bounds: tuple[float, float] | None = None,
+    level: float = 0.95,
     builder: str | None = None,
     trust: bool = False,
     normalize: str | Path | None = None,
 ) -> Evaluation:
-    """Measure a policy on held-out episodes of an environment or world.
+    """Measure a policy on held-out episodes of an environment or world: 20, unless told otherwise.
+
+    With `until`, such as `"return > 200"`, or a `precision` (half-width) it goes on until that is shown or contradicted
+    at this `level`, or `episodes` (1000) are spent: see `.settled`. `bounds`: the lowest and highest possible return; the
+    answer then holds at every number of episodes, and is asymptotic without.
 
     `policy` may be `random`, the path of a saved one, or whatever `pilothouse.train.policies_from.open_policy` opens:
     a Stable-Baselines3 `.zip`, `.onnx`, `.pt`, `module:function`. `builder`, `trust` and `normalize` are for those.
     """
+    goal = goal_of(until, precision=precision, bounds=bounds, level=level)
     if not isinstance(policy, str | Path):
         place, name = _place(env, getattr(policy, "stack", 1)), getattr(policy, "name", "policy")
-        return evaluate_policy(policy, place, episodes=episodes, seed=seed, name=name)
+        return evaluate_policy(policy, place, episodes=episodes, goal=goal, seed=seed, name=name)
     where = {"world": env} if env in world_names() else {"env": env}
     opened, place = policy_and_place(policy, **where, builder=builder, trust=trust, normalize=normalize)
-    return evaluate_policy(opened, place, episodes=episodes, seed=seed, name=str(policy))
+    return evaluate_policy(opened, place, episodes=episodes, goal=goal, seed=seed, name=str(policy))
 
 
 def examine(policy: Policy | HostPolicy | str | Path, env: str, **given: Any) -> Examination:

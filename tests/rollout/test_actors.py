@@ -15,7 +15,7 @@ from pilothouse.networks.distributions import Categorical
 from pilothouse.policies.host import HostPolicy
 from pilothouse.policies.policy import Memoryless, Mode
 from pilothouse.policies.scaling import Scaled
-from pilothouse.rollout.actors import actor_of, flat_response, observations_from, responses_of
+from pilothouse.rollout.actors import Conduct, actor_of, flat_response, observations_from, responses_of
 
 SPEC = Spec(Box((2,)), Box((1,), -2.0, 2.0))
 WEIGHTS = np.array([[0.5], [-1.0]], np.float32)
@@ -147,3 +147,16 @@ def test_several_choices_are_joined_one_hots() -> None:
 
     rows = flat_response(MultiDiscrete((2, 3)), np.array([[1, 0], [0, 2]]))
     np.testing.assert_array_equal(rows, [[0, 1, 1, 0, 0], [1, 0, 0, 0, 1]])
+
+
+def test_what_was_noticed_in_turn_is_noticed_together() -> None:
+    # The first decision of each is left out: 4 + 2 seconds over 2 + 1 decisions.
+    both = Conduct(3, 30, 5, 4.0, 3.0)
+    both.add(Conduct(2, 20, 0, 2.0, 2.0))
+    assert (both.steps, both.actions, both.clipped, both.slowest) == (4, 50, 5, 3.0)
+    assert "takes 2.0 s to decide" in both.notes("sleepy")[1]
+    none = Conduct()
+    none.add(Conduct(3, 30, 0, 4.0, 3.0))
+    assert none == Conduct(3, 30, 0, 4.0, 3.0)
+    none.add(Conduct())
+    assert none == Conduct(3, 30, 0, 4.0, 3.0)

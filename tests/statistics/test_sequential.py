@@ -7,7 +7,13 @@ import pytest
 
 from pilothouse.core.errors import DataError, SettingError
 from pilothouse.statistics.paired import mean_interval
-from pilothouse.statistics.sequential import bounded_sequence, log_wealth, stakes, sub_gaussian_sequence
+from pilothouse.statistics.sequential import (
+    asymptotic_sequence,
+    bounded_sequence,
+    log_wealth,
+    stakes,
+    sub_gaussian_sequence,
+)
 
 ALPHA = 0.1
 
@@ -61,6 +67,31 @@ def test_differences_of_normal_values_mislead_no_more_often_than_said_and_studen
     assert np.mean(peeked) > 3 * ALPHA
 
 
+def test_without_a_known_spread_the_mixture_takes_that_of_the_values_so_far() -> None:
+    values = np.random.default_rng(0).normal(7.0, 3.0, 200)
+    found = asymptotic_sequence(values, first=40)
+    assert not found.after(39).known and found.after(40).known
+    # Theorem 2.2 in its own letters: σ √(2 (t ρ² + 1) / (t² ρ²) ln(√(t ρ² + 1) / α)).
+    doubt = 2 * math.log(1 / 0.05)
+    rho, spread = math.sqrt((doubt + math.log(1 + doubt)) / 100), values[:40].std(ddof=1)
+    half = spread * math.sqrt(2 * (40 * rho**2 + 1) / (40 * rho) ** 2 * math.log(math.sqrt(40 * rho**2 + 1) / 0.05))
+    np.testing.assert_allclose([found.low[39], found.high[39]], values[:40].mean() + np.array([-half, half]))
+    moved = asymptotic_sequence(1e6 - 2 * values, first=40)
+    np.testing.assert_allclose(moved.high[40:], 1e6 - 2 * found.low[40:], rtol=1e-12)
+    assert (np.diff(found.low[39:]) >= 0).all() and (np.diff(found.high[39:]) <= 0).all()
+
+
+def test_it_is_misled_about_as_often_as_said_and_says_nothing_of_values_that_were_all_alike() -> None:
+    for draw in (lambda r, n: r.normal(size=n), lambda r, n: r.exponential(size=n) - 1.0):
+        wrong = ever_wrong([asymptotic_sequence(x, level=1 - ALPHA) for x in runs(draw)], 0.0)
+        assert wrong <= ALPHA + 2 * math.sqrt(ALPHA * (1 - ALPHA) / 400)
+    assert not asymptotic_sequence(np.ones(500)).after(500).known
+    late = asymptotic_sequence(np.r_[np.ones(100), 0.0, np.ones(100)])
+    assert not late.after(100).known and late.after(101).known
+    leap = asymptotic_sequence(np.r_[np.random.default_rng(0).normal(size=400), np.full(5000, 9.0)])
+    assert (leap.low <= leap.high).all()
+
+
 def test_it_stops_sooner_where_there_is_more_to_see() -> None:
     values = runs(lambda draw, n: draw.normal(size=n), count=40, length=2000)
     stops = [[sub_gaussian_sequence(x + shift, sigma=1.0).decided(0) for x in values] for shift in (1.0, 0.3)]
@@ -98,5 +129,7 @@ def test_faults_are_named() -> None:
         bounded_sequence([0.5, 1.5], low=0, high=1)
     with pytest.raises(SettingError, match="expected both above 0"):
         sub_gaussian_sequence([0.5], sigma=0.0)
+    with pytest.raises(SettingError, match="first=1 were given"):
+        asymptotic_sequence([0.5, 0.6], first=1)
     with pytest.raises(SettingError, match="level"):
         sub_gaussian_sequence([0.5], sigma=1.0, level=1.0)

@@ -138,12 +138,25 @@ def policy_and_place(options: Namespace) -> tuple[Any, Any]:
     )
 
 
-def evaluate(options: Namespace) -> Document:
-    from pilothouse.evaluate.episodes import evaluate_policy
+def sample(options: Namespace) -> Document:
+    from pilothouse.cli import texts
 
+    return texts.sample(options, _say(options))
+
+
+def evaluate(options: Namespace) -> Document:
+    from pilothouse.cli import texts
+
+    if texts.asked(options):
+        return texts.evaluate(options, _say(options))
+    from pilothouse.evaluate.episodes import evaluate_policy
+    from pilothouse.evaluate.until import goal_of
+
+    bounds = None if options.bounds is None else tuple(options.bounds)
+    goal = goal_of(options.until, precision=options.precision, bounds=bounds, level=options.level)
     policy, place = policy_and_place(options)
-    say = _say(options)
-    found = evaluate_policy(policy, place, episodes=options.episodes, seed=options.seed, name=options.policy, tell=say)
+    say, how = _say(options), {"episodes": options.episodes, "goal": goal, "seed": options.seed}
+    found = evaluate_policy(policy, place, **how, name=options.policy, tell=say)
     say(str(found))
     return found.as_json()
 

@@ -4,7 +4,7 @@ import argparse
 from typing import Any, NoReturn
 
 from pilothouse import __version__
-from pilothouse.cli import compare, examine
+from pilothouse.cli import compare, examine, texts
 from pilothouse.core.errors import SettingError, nearest, unknown
 
 POLICY = "a run, a checkpoint, a policy folder, a Stable-Baselines3 .zip, .onnx, .pt, .stablehlo, module:function, or `random`"
@@ -51,6 +51,7 @@ def make_parser() -> Parser:
     examine.add_options(
         _command(commands, "examine", "say how good, how brittle and why a policy is"), POLICY, _place, elsewhere
     )
+    _sample(commands)
     _record(commands)
     _export(commands)
     _data(commands)
@@ -139,8 +140,20 @@ def _evaluate(commands: Any) -> None:
     command.add_argument("policy", metavar="POLICY", help=POLICY)
     _place(command)
     elsewhere(command)
-    command.add_argument("--episodes", type=int, default=20, help="how many episodes (20)")
+    command.add_argument("--episodes", type=int, help="how many episodes (20); with a goal, at most (1000)")
     command.add_argument("--seed", type=int, default=0, help="of the episodes (0)")
+    command.add_argument("--until", metavar="GOAL", help="stop when settled: 'return > 200', 'success > 0.9'")
+    command.add_argument("--precision", type=float, metavar="X", help="stop when the mean is known to within X")
+    command.add_argument(
+        "--bounds", type=float, nargs=2, metavar=("LOW", "HIGH"), help="possible returns; without, goals are asymptotic"
+    )
+    command.add_argument("--level", type=float, default=0.95, help="of confidence in the goal (0.95)")
+    texts.add_task(command)
+
+
+def _sample(commands: Any) -> None:
+    what = "write behind a prompt with a language model"
+    texts.add_sample(_command(commands, "sample", what), "a run in a text world, or a folder of Hugging Face")
 
 
 def _record(commands: Any) -> None:

@@ -2,21 +2,29 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import PRNGKeyArray
 
 from pilothouse.core.errors import PolicyError, SettingError, SpaceError
+from pilothouse.core.keys import at, named
 from pilothouse.core.spaces import Box, DictSpace, Discrete, MultiDiscrete, Space, Tokens
+from pilothouse.evaluate.until import Goal, Settled
 from pilothouse.policies.host import HostPolicy
 from pilothouse.policies.policy import Policy, Random
-from pilothouse.rollout.actors import HostActor, actor_of
+from pilothouse.rollout.actors import Conduct, HostActor, actor_of
 from pilothouse.rollout.episodes import Episodes, host_episodes, stepped_episodes, traced_episodes
 from pilothouse.statistics import Interval, interquartile_mean, mean_interval
 from pilothouse.train.evaluation import HELD_OUT
 from pilothouse.train.sources import SimulatorSource, WorldSource
 
+BATCH = 20
+"""Episodes that an evaluation with a goal runs before it looks again."""
+MOST = 1000
+"""Episodes that it runs at most, unless told otherwise."""
 LONGEST = 100_000
 """Steps after which an episode in a simulator is counted as it stands: some environments never end."""
 
@@ -27,7 +35,8 @@ class Evaluation:
 
     `success` is the share of episodes with a positive return where rewards are 0 or 1 at the end (text, mazes),
     None elsewhere. `notes` says what a reader of the numbers should know: actions that were clipped, decisions that took
-    long, episodes that did not end.
+    long, episodes that did not end. `settled` is how an evaluation with a goal ended; `interval` is then one that may be
+    looked at all along, unknown (infinite ends) where the goal's sequence says nothing yet.
     """
 
     policy: str
@@ -39,15 +48,22 @@ class Evaluation:
     interval: Interval
     success: float | None = None
     notes: tuple[str, ...] = ()
+    settled: Settled | None = None
 
     def __str__(self) -> str:
-        line = f"{self.policy} in {self.env}: mean return {self.mean:.1f}, 95% {self.interval} over {self.episodes} episodes"
-        return "\n".join([line, *(f"note: {note}" for note in self.notes)])
+        line = (
+            f"{self.policy} in {self.env}: mean return {self.mean:.1f}, {self.interval.level:.0%} {self.interval} over "
+            f"{self.episodes} episodes"
+        )
+        settled = [] if self.settled is None else [str(self.settled)]
+        return "\n".join([line, *settled, *(f"note: {note}" for note in self.notes)])
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`; `notes` is there only where there are any."""
+        """For `--json`; `notes` is there only where there are any, and `until` where there was a goal."""
         found = {**self.__dict__, "interval": self.interval.to_json()}
-        del found["notes"]
+        del found["notes"], found["settled"]
+        if self.settled is not None:
+            found["until"] = self.settled.as_json()
         return {**found, "notes": list(self.notes)} if self.notes else found
 
 
@@ -55,57 +71,68 @@ def evaluate_policy(
     policy: Policy | HostPolicy | str,
     place: WorldSource | SimulatorSource,
     *,
-    episodes: int = 20,
+    episodes: int | None = None,
+    goal: Goal | None = None,
     seed: int = 0,
     name: str = "policy",
     tell: Callable[[str], None] | None = None,
 ) -> Evaluation:
     """Run held-out episodes. `policy` acts in the place's own units, or is `random`.
 
-    `tell` is told at once of a policy that takes long to decide.
+    With a `goal` they are run in batches until it is settled: `episodes` are then the most that are run. By default 20,
+    or 1000 with a goal. The first batch is the evaluation without one.
+
+    `tell` is told at once of a policy that takes long to decide, and how far a long evaluation is.
     """
-    if episodes < 1:
-        raise SettingError(f"episodes={episodes}; expected at least 1.")
+    most = (20 if goal is None else MOST) if episodes is None else episodes
+    if most < 1:
+        raise SettingError(f"episodes={most}; expected at least 1.")
     if seed < 0:
         raise SettingError(f"seed={seed}; expected at least 0.")
-    spec, notes = place.spec, []
+    spec = place.spec
+    if goal is not None and goal.measure == "success" and not isinstance(spec.action, Tokens):
+        raise SettingError(f"{goal}: {place.name} has no success, only returns; write 'return > …'.")
     if isinstance(policy, str):
         policy, name = Random(spec.action), policy
     check_policy_fits(policy, place)
-    if isinstance(place, WorldSource) and not isinstance(policy, HostPolicy):
-        found = _in_world(policy, place, episodes, HELD_OUT + seed)
-    else:
-        actor = actor_of(policy, copies=episodes, seed=HELD_OUT + seed)
-        if tell is not None:
-            actor.on_slow = lambda seconds: tell(
-                f"{name} takes {seconds:.1f} s to decide for {episodes} episodes: "
-                f"about {seconds * 1000 / 60:.0f} minutes for every 1000 steps"
-            )
-        found = _on_host(place, episodes, HELD_OUT + seed, actor)
-        notes += actor.conduct.notes(name)
+    with _Acting(policy, place, HELD_OUT + seed, name, tell) as acting:
+        settled = None if goal is None else _until(goal, acting, most, tell)
+        if goal is None:
+            acting.some(most)
+    found, notes = acting.all(), acting.conduct.notes(name)
     returns = np.asarray(found.returns, np.float64)
-    if not np.isfinite(returns).all():
-        raise PolicyError(
-            f"{int((~np.isfinite(returns)).sum())} of {episodes} returns of {name} in {place.name} are NaN or infinite; "
-            "a policy or environment that gives such numbers cannot be measured."
-        )
     if unfinished := int((~np.asarray(found.ended)).sum()):
         notes.append(
-            f"{unfinished} of {episodes} episodes had not ended after {int(np.max(found.lengths))} steps; "
+            f"{unfinished} of {len(returns)} episodes had not ended after {int(np.max(found.lengths))} steps; "
             "their rewards until then are counted."
         )
     success = float(np.mean(returns > 0)) if isinstance(spec.action, Tokens) else None
     return Evaluation(
         name,
         place.name,
-        episodes,
+        len(returns),
         [float(r) for r in returns],
         float(interquartile_mean(returns)),
         float(np.mean(returns)),
-        mean_interval(returns),
+        mean_interval(returns) if settled is None else settled.of_returns(returns),
         success,
         tuple(notes),
+        settled,
     )
+
+
+def _until(goal: Goal, acting: "_Acting", most: int, tell: Callable[[str], None] | None) -> Settled:
+    """Act in batches until the goal is settled or the budget is spent."""
+    said = BATCH
+    while True:
+        acting.some(min(BATCH, most - acting.count))
+        interval = goal.sequence(acting.all().returns).after(acting.count)
+        verdict = goal.verdict(interval)
+        if verdict is not None or acting.count >= most:
+            return Settled(goal, verdict or "not shown", interval, acting.count, most)
+        if tell is not None and acting.count >= said:
+            tell(f"{acting.count} of at most {most} episodes: {goal.measure} within {interval}")
+            said *= 2
 
 
 def check_policy_fits(policy: Policy | HostPolicy, place: WorldSource | SimulatorSource) -> None:
@@ -145,23 +172,86 @@ def _range(space: Box) -> str:
     return f"[{', '.join(f'{x:g}' for x in low)}] to [{', '.join(f'{x:g}' for x in high)}]"
 
 
-def _in_world(policy: Policy, place: WorldSource, episodes: int, seed: int) -> Episodes:
-    world, longest = place.world, _longest(place)
+class _Acting:
+    """One policy acting in one place, some episodes after others; none is lived twice."""
 
-    def run(policy: Policy, key: Any) -> Any:
-        return traced_episodes(policy, world, key, episodes=episodes, longest=longest)
+    def __init__(
+        self,
+        policy: Policy | HostPolicy,
+        place: WorldSource | SimulatorSource,
+        seed: int,
+        name: str,
+        tell: Callable[[str], None] | None,
+    ):
+        self.policy, self.place, self.seed, self.name, self.tell = policy, place, seed, name, tell
+        self.count, self.conduct, self.batches = 0, Conduct(), list[Episodes]()
+        self._simulators: Any = None
 
-    return Episodes(*(np.asarray(part) for part in jax.jit(run)(policy, jax.random.key(seed))))
+    def __enter__(self) -> "_Acting":
+        return self
 
+    def __exit__(self, *fault: object) -> None:
+        if self._simulators is not None:
+            self._simulators.close()
 
-def _on_host(place: WorldSource | SimulatorSource, episodes: int, seed: int, actor: HostActor) -> Episodes:
-    if isinstance(place, WorldSource):
-        return stepped_episodes(actor, place.world, jax.random.key(seed), episodes=episodes, longest=_longest(place))
-    world = place.make(episodes)
-    try:
-        return host_episodes(actor, world, [seed + episode for episode in range(episodes)], longest=LONGEST)
-    finally:
-        world.close()
+    def some(self, episodes: int) -> None:
+        """So many more. Raises `PolicyError` where a return is no number."""
+        traced = isinstance(self.place, WorldSource) and not isinstance(self.policy, HostPolicy)
+        found = self._in_world(episodes) if traced else self._on_host(episodes)
+        returns = np.asarray(found.returns, np.float64)
+        if not np.isfinite(returns).all():
+            raise PolicyError(
+                f"{int((~np.isfinite(returns)).sum())} of {episodes} returns of {self.name} in {self.place.name} are NaN "
+                "or infinite; a policy or environment that gives such numbers cannot be measured."
+            )
+        self.batches.append(Episodes(returns, np.asarray(found.lengths), np.asarray(found.ended)))
+        self.count += episodes
+
+    def all(self) -> Episodes:
+        return Episodes(*(np.concatenate(parts) for parts in zip(*self.batches, strict=True)))
+
+    @property
+    def _key(self) -> PRNGKeyArray:
+        """Of the next batch."""
+        key = jax.random.key(self.seed)
+        return at(named(key, "batch"), len(self.batches)) if self.batches else key
+
+    @cached_property
+    def _program(self) -> Any:
+        assert isinstance(self.place, WorldSource)
+        world, longest = self.place.world, _longest(self.place)
+
+        def run(policy: Policy, key: PRNGKeyArray, episodes: int) -> Any:
+            return traced_episodes(policy, world, key, episodes=episodes, longest=longest)
+
+        return jax.jit(run, static_argnums=2)
+
+    def _in_world(self, episodes: int) -> Episodes:
+        return self._program(self.policy, self._key, episodes)
+
+    def _on_host(self, episodes: int) -> Episodes:
+        seed = self.seed
+        if self.batches:
+            seed = int(np.random.SeedSequence((seed, len(self.batches))).generate_state(1)[0] >> 1)
+        actor = actor_of(self.policy, copies=episodes, seed=seed)
+        if (tell := self.tell) is not None:
+            actor.on_slow = lambda seconds: tell(
+                f"{self.name} takes {seconds:.1f} s to decide for {episodes} episodes: "
+                f"about {seconds * 1000 / 60:.0f} minutes for every 1000 steps"
+            )
+        found = self._stepped(actor, episodes)
+        self.conduct.add(actor.conduct)
+        return found
+
+    def _stepped(self, actor: HostActor, episodes: int) -> Episodes:
+        if isinstance(self.place, WorldSource):
+            return stepped_episodes(actor, self.place.world, self._key, episodes=episodes, longest=_longest(self.place))
+        if self._simulators is None or self._simulators.size != episodes:
+            if self._simulators is not None:
+                self._simulators.close()
+            self._simulators = self.place.make(episodes)
+        seeds = [self.seed + self.count + episode for episode in range(episodes)]
+        return host_episodes(actor, self._simulators, seeds, longest=LONGEST)
 
 
 def _longest(place: WorldSource) -> int:

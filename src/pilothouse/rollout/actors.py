@@ -44,6 +44,14 @@ class Conduct:
     seconds: float = 0.0
     slowest: float = 0.0
 
+    def add(self, other: "Conduct") -> None:
+        """What was noticed later. The first decision of each is left out of the mean, as one compiles or loads."""
+        if other.steps:
+            self.seconds += other.seconds
+            self.steps += other.steps if not self.steps else other.steps - 1
+        self.actions, self.clipped = self.actions + other.actions, self.clipped + other.clipped
+        self.slowest = max(self.slowest, other.slowest)
+
     def notes(self, name: str) -> list[str]:
         """What a reader of the numbers should know, a line each; empty where all was as it should be."""
         found = []

@@ -20,6 +20,7 @@ from pilothouse.statistics.paired import paired_bootstrap_interval as paired_boo
 from pilothouse.statistics.paired import paired_difference_interval as paired_difference_interval
 from pilothouse.statistics.proportions import wilson_interval as wilson_interval
 from pilothouse.statistics.sequential import ConfidenceSequence as ConfidenceSequence
+from pilothouse.statistics.sequential import asymptotic_sequence as asymptotic_sequence
 from pilothouse.statistics.sequential import bounded_sequence as bounded_sequence
 from pilothouse.statistics.sequential import sub_gaussian_sequence as sub_gaussian_sequence
 from pilothouse.statistics.slopes import slope as slope

@@ -116,13 +116,53 @@ def sub_gaussian_sequence(
     array = finite_scores(values, "values", 1)
     if not sigma > 0 or tightest < 1:
         raise SettingError(f"sigma={sigma!r} and tightest={tightest!r} were given; expected both above 0.")
-    count, doubt = np.arange(1, len(array) + 1), 2 * math.log(1 / (1 - level))
-    spent = count * sigma**2
-    # Least at t where r = t s² / (2 ln(1/α) + ln(1 + 2 ln(1/α))), near enough.
-    mixture = tightest * sigma**2 / (doubt + math.log(1 + doubt))
-    half = np.sqrt((spent + mixture) * (np.log((spent + mixture) / mixture) + doubt)) / count
-    mean = np.cumsum(array) / count
+    half = sigma * _mixture_half_widths(len(array), level, tightest)
+    mean = np.cumsum(array) / np.arange(1, len(array) + 1)
     return ConfidenceSequence(np.maximum.accumulate(mean - half), np.minimum.accumulate(mean + half), level)
+
+
+def asymptotic_sequence(
+    values: ArrayLike, *, level: float = 0.95, tightest: int = 100, first: int = 30
+) -> ConfidenceSequence:
+    """A confidence sequence of the mean of values of which nothing is known, right in the limit as Student's interval is.
+
+    The mixture of `sub_gaussian_sequence` with the standard deviation of the values so far in place of a known one. It
+    is for means what the central limit theorem is for a single look: the level is kept approximately, better the later
+    one begins to look, and worse for values with heavy tails or rare extremes that were not seen yet. Nothing is said
+    (infinite ends) before `first` values, nor while all were equal, when their spread is not known.
+
+    **Arguments:** `values`: independent, in the order in which they came; `tightest`: about where it is narrowest.
+
+    **Raises:** `DataError` for no values, `SettingError` for counts that are not positive.
+
+    **Source:** Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, "Time-uniform central limit theory and asymptotic
+    confidence sequences", arXiv:2103.06476, theorem 2.2, from a later first look on (section 2.5 there).
+    """
+    check_level(level)
+    array = finite_scores(values, "values", 1)
+    if tightest < 1 or first < 2:
+        raise SettingError(f"tightest={tightest!r} and first={first!r} were given; expected at least 1 and 2.")
+    count = np.arange(1, len(array) + 1)
+    off = array - array[0]  # so that large means cost the variance no digits
+    mean = np.cumsum(off) / count
+    variance = (np.cumsum(off**2) - count * mean**2) / np.maximum(count - 1, 1)
+    seen = (count >= first) & (np.maximum.accumulate(np.abs(off)) > 0)
+    half = np.where(seen, np.sqrt(np.maximum(variance, 0)) * _mixture_half_widths(len(array), level, tightest), np.inf)
+    low = np.maximum.accumulate(array[0] + mean - half)
+    high = np.minimum.accumulate(array[0] + mean + half)
+    # Where two looks exclude one another the mean was not the same all along; the last interval is kept.
+    if (crossed := low > high).any():
+        kept = int(crossed.argmax()) - 1
+        low[kept + 1 :], high[kept + 1 :] = low[kept], high[kept]
+    return ConfidenceSequence(low, high, level)
+
+
+def _mixture_half_widths(count: int, level: float, tightest: int) -> Float[np.ndarray, " values"]:
+    """Of the normal mixture, after each value, in standard deviations."""
+    after, doubt = np.arange(1, count + 1), 2 * math.log(1 / (1 - level))
+    # Least at t where r = t / (2 ln(1/α) + ln(1 + 2 ln(1/α))), near enough.
+    mixture = tightest / (doubt + math.log(1 + doubt))
+    return np.sqrt((after + mixture) * (np.log((after + mixture) / mixture) + doubt)) / after
 
 
 def _first(where: np.ndarray) -> int | None:
