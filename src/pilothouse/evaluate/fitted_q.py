@@ -35,12 +35,14 @@ class FittedQ:
     """Estimates by lane, in discounted return.
 
     `values`: mean over the members, at the starts of episodes; `disagreement`: mean size of the members' difference
-    there; `possible`: the discounted return of the lowest and of the highest reward in the data for ever.
+    there; `possible`: the discounted return of the lowest and of the highest reward in the data for ever; `critic`: the
+    fitted twin critics, with a leading axis of lanes, in the recipe's units.
     """
 
     values: Float[np.ndarray, " lane"]
     disagreement: Float[np.ndarray, " lane"]
     possible: tuple[float, float]
+    critic: Any = None
 
     def doubt(self) -> str:
         """Why the estimates are not to be trusted; empty when no check failed."""
@@ -129,7 +131,8 @@ def fitted_q(
     values, gaps = jax.jit(jax.vmap(value))(machine.state.parts["critic"], dict(parts), machine.floats)
     ends = sorted((float(np.min(rows.reward)) / (1 - discount), float(np.max(rows.reward)) / (1 - discount)))
     possible = (min(ends[0], float(np.min(rows.reward)), 0.0), max(ends[1], float(np.max(rows.reward)), 0.0))
-    return FittedQ(np.asarray(values, np.float64), np.asarray(gaps, np.float64), possible)
+    critic = machine.state.parts["critic"]
+    return FittedQ(np.asarray(values, np.float64), np.asarray(gaps, np.float64), possible, critic)
 
 
 def _given(name: str) -> Any:
