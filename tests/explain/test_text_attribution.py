@@ -25,7 +25,7 @@ def test_the_response_is_the_log_probability_that_the_model_gives() -> None:
         known = np.asarray(jax.nn.log_softmax(logits, axis=-1))
         first = len(passage.prompt) - 1
         wanted = sum(known[first + i, token] for i, token in enumerate(passage.completion))
-        found = scorer(MODEL, passage, 8, 5)(np.array([passage.prompt, passage.prompt]))
+        found = scorer(MODEL, passage, (8, 5))(np.array([passage.prompt, passage.prompt]))
         np.testing.assert_allclose(found[:, 0], wanted, rtol=1e-4)
 
 
@@ -33,7 +33,7 @@ def test_shapley_values_add_up_and_occlusion_is_the_difference() -> None:
     found = attribute_texts(MODEL, PASSAGES, orders=3, background=2, randomisations=1)
     by_name = {one.method: one.values for one in found.methods}
     for i, passage in enumerate(PASSAGES):
-        score, others = scorer(MODEL, passage, 6, 3), stand_ins(PASSAGES, i, 2, 0)
+        score, others = scorer(MODEL, passage, (6, 3)), stand_ins(PASSAGES, i, 2, 0)
         whole = float(score(np.array([passage.prompt]))[0, 0])
         assert by_name["sampled Shapley values"][i].sum() == pytest.approx(whole - score(others).mean(), abs=1e-4)
         without = np.array([np.concatenate([row[:1], passage.prompt[1:]]) for row in others])
@@ -58,7 +58,7 @@ def test_the_tokens_that_matter_are_found_and_a_redrawn_model_destroys_it() -> N
     shapley = next(one for one in found.methods if "Shapley" in one.method)
     assert shapley.curves.gain > 0.0
     worst = infidelity(
-        scorer(MODEL, PASSAGES[0], 6, 3),
+        scorer(MODEL, PASSAGES[0], (6, 3)),
         np.array([PASSAGES[0].prompt], float),
         stand_ins(PASSAGES, 0, 3, 0),
         -shapley.values[0][None, None],

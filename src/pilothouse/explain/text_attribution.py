@@ -20,7 +20,7 @@ from pilothouse.explain.fidelity import Curves, Sanity, curves, infidelity, rand
 from pilothouse.explain.randomised import weights_redrawn
 from pilothouse.explain.shapley import occlusion_coalitions, sampled_coalitions
 from pilothouse.networks.transformer import Transformer
-from pilothouse.policies.language_model import padded
+from pilothouse.policies.language_model import STEP, padded
 
 ROWS = 64
 """Sequences that are scored at once."""
@@ -87,14 +87,14 @@ def attribute_texts(
     if orders < 0 or background < 1 or randomisations < 1:
         raise SettingError(f"orders={orders}, background={background}, randomisations={randomisations}; too few.")
     passages = [Passage(tuple(each.prompt), tuple(each.completion)) for each in passages]
-    room = max(len(each.prompt) for each in passages), max(len(each.completion) for each in passages)
+    room = rooms(passages)
     others = [stand_ins(passages, i, background, seed) for i in range(len(passages))]
     methods: dict[str, _Explain] = {"occlusion": _by(occlusion_coalitions), "gradient × input": _by_gradient}
     if orders:
         methods["sampled Shapley values"] = _by(lambda tokens, draw=0: sampled_coalitions(tokens, orders, draw))
     key = jax.random.key(seed)
     shuffled = [weights_redrawn(model, jax.random.fold_in(key, i)) for i in range(randomisations)]
-    scores = [scorer(model, each, *room) for each in passages]
+    scores = [scorer(model, each, room) for each in passages]
     at_random = [
         random_curves(score, _row(each), rows, orders=4, seed=seed)
         for score, each, rows in zip(scores, passages, others, strict=True)
@@ -124,6 +124,12 @@ def attribute_texts(
     return TextAttribution(passages, found)
 
 
+def rooms(passages: Sequence[Passage]) -> tuple[int, int]:
+    """Places for the longest prompt and the longest completion, in steps: fewer programs."""
+    prompt, completion = (max(len(each[i]) for each in passages) for i in (0, 1))
+    return prompt + -prompt % STEP, completion + -completion % STEP
+
+
 def stand_ins(passages: Sequence[Passage], own: int, count: int, seed: int) -> Float[np.ndarray, "rows tokens"]:
     """Tokens of the other prompts, drawn anew for every place of prompt `own`: what a token is taken away for."""
     pool = np.array([token for i, each in enumerate(passages) if i != own for token in each.prompt], np.float64)
@@ -131,35 +137,39 @@ def stand_ins(passages: Sequence[Passage], own: int, count: int, seed: int) -> F
     return generator.choice(pool, (count, len(passages[own].prompt)))
 
 
-def scorer(
-    model: Transformer, passage: Passage, prompt_room: int, room: int
-) -> Callable[[np.ndarray], Float[np.ndarray, "rows 1"]]:
-    """The log-probability of the passage's completion behind any prompts of as many tokens `(rows, tokens)`.
+def log_probabilities(
+    model: Transformer, passages: Sequence[Passage], room: tuple[int, int] | None = None
+) -> Float[np.ndarray, " passages"]:
+    """Of each passage's completion behind its prompt, in nats; `room` as `rooms` gives it, for programs to be shared."""
+    prompts, completions = room or rooms(passages)
+    found = []
+    for start in range(0, len(passages), ROWS):
+        part = list(passages[start : start + ROWS])
+        whole = [*part, *[part[-1]] * (ROWS - len(part))]
+        tokens, mask = padded([each.prompt for each in whole], prompts)
+        behind, counted = (np.flip(x, 1) for x in padded([each.completion[::-1] for each in whole], completions))
+        found.append(np.asarray(_scores(model, tokens, mask, behind, counted), np.float64)[: len(part)])
+    return np.concatenate(found)
 
-    All passages of the same rooms share one program.
-    """
-    completion = np.zeros(room, np.int32)
-    completion[: len(passage.completion)] = passage.completion
-    counted = np.arange(room) < len(passage.completion)
+
+def scorer(
+    model: Transformer, passage: Passage, room: tuple[int, int]
+) -> Callable[[np.ndarray], Float[np.ndarray, "rows 1"]]:
+    """The log-probability of the passage's completion behind any prompts of as many tokens `(rows, tokens)`."""
 
     def score(prompts: np.ndarray) -> np.ndarray:
         rows = np.asarray(prompts).round().astype(np.int32).tolist()
-        found = []
-        for start in range(0, len(rows), ROWS):
-            part = rows[start : start + ROWS]
-            tokens, mask = padded([*part, *[part[-1]] * (ROWS - len(part))], prompt_room)
-            found.append(np.asarray(_scores(model, tokens, mask, completion, counted))[: len(part)])
-        return np.concatenate(found)[:, None].astype(np.float64)
+        return log_probabilities(model, [Passage(tuple(row), passage.completion) for row in rows], room)[:, None]
 
     return score
 
 
 @eqx.filter_jit
 def _scores(model: Transformer, tokens: Any, mask: Any, completion: Any, counted: Any) -> Any:
-    def one(prompt: Any, real: Any) -> Any:
-        return _log_probability(model, model.embedding[prompt], real, completion, counted)
+    def one(prompt: Any, *rest: Any) -> Any:
+        return _log_probability(model, model.embedding[prompt], *rest)
 
-    return jax.vmap(one)(tokens, mask)
+    return jax.vmap(one)(tokens, mask, completion, counted)
 
 
 def _log_probability(model: Transformer, prompt: Any, real: Any, completion: Any, counted: Any) -> Any:
@@ -180,7 +190,7 @@ def _by(coalitions: Callable[..., Coalitions]) -> _Explain:
     ) -> np.ndarray:
         drawn = coalitions is not occlusion_coalitions
         sets = coalitions(len(passage.prompt), seed) if drawn else coalitions(len(passage.prompt))
-        return attributed(scorer(model, passage, *room), _row(passage), others, sets)[0, 0]
+        return attributed(scorer(model, passage, room), _row(passage), others, sets)[0, 0]
 
     return explain
 

@@ -15,6 +15,8 @@ from pilothouse.policies.completions import complete
 
 BATCH = 32
 """Prompts that are written behind at once: more needs more memory and saves little time on a processor."""
+STEP = 16
+"""Places that prompts take are rounded up to a multiple of this."""
 
 
 @runtime_checkable
@@ -90,7 +92,9 @@ class LanguageModel:
             )
         rows = [tokens for tokens in encoded for _ in range(samples)]
         found: list[Written] = []
-        size = min(BATCH, max(len(rows), 1))
+        # Sizes in steps: prompts that are a little longer, or one more of them, need no program of their own.
+        room += -room % STEP
+        size = min(BATCH, 1 << max(len(rows) - 1, 0).bit_length())
         for number, start in enumerate(range(0, len(rows), size)):
             part = rows[start : start + size]
             part = [*part, *[part[-1]] * (size - len(part))]  # one program for all batches

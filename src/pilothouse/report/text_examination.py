@@ -19,7 +19,7 @@ from pilothouse.evaluate.texts import TextEvaluation, Writing, evaluate_texts
 from pilothouse.evaluate.verifiers import verifier_named
 from pilothouse.explain.randomised import weights_redrawn
 from pilothouse.explain.self_knowledge import confidence_of, self_knowledge
-from pilothouse.explain.text_attribution import Passage, attribute_texts, scorer
+from pilothouse.explain.text_attribution import Passage, attribute_texts, log_probabilities
 from pilothouse.guard.texts import robustness_of_texts
 from pilothouse.policies.language_model import LanguageModel, Written
 from pilothouse.report.examination import TITLES, Document, Examination, Plan, made
@@ -265,15 +265,9 @@ def _self_knowledge(study: TextStudy) -> Document:
     confidence = confidence_of([[one.log_probs for one in row] for row in found.written])
     other = weights_redrawn(study.model.model, jax.random.key(study.plan.seed))
     prompts = [study.model.prompt(task.prompt, chat=study.writing.chat) for task in study.tasks]
-    room = max(map(len, prompts)), max(max(len(one.tokens) for row in found.written for one in row), 1)
-    told = [
-        [
-            scorer(other, Passage(tuple(prompt), one.tokens), *room)(np.array([prompt]))[0, 0] / max(len(one.tokens), 1)
-            for one in row
-        ]
-        for prompt, row in zip(prompts, found.written, strict=True)
-    ]
-    known = self_knowledge(confidence, found.scores, np.exp(told), seed=study.plan.seed)
+    passages = [Passage(tuple(p), one.tokens) for p, row in zip(prompts, found.written, strict=True) for one in row]
+    told = log_probabilities(other, passages) / [len(each.completion) for each in passages]
+    known = self_knowledge(confidence, found.scores, np.exp(told).reshape(confidence.shape), seed=study.plan.seed)
     trust = {
         "method": "its own probability, as a forecast of being right",
         "measure": "chance that a right completion is more probable to it than a wrong one",
