@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from pilothouse.evaluate.arms import final_returns
+from pilothouse.evaluate.arms import final_returns, returns_around
 from pilothouse.evaluate.scripted_data import mixed_pendulum
+from pilothouse.guard.smoothing import Smoothed
 from pilothouse.recipes.offline.bc import bc
 from pilothouse.recipes.offline.td3bc import td3bc
 from pilothouse.train.resolve import world_source
@@ -24,3 +25,6 @@ def test_arms_are_learned_alike_and_kept_apart() -> None:
     alone = learn(bc(width=4, lr=1e-1), source, steps=20, seeds=[1001])
     np.testing.assert_allclose(found.values["fast"][1], alone.final_returns().mean(), rtol=1e-3)
     assert found.values["fast"][1] != found.values["slow"][1]
+    around = returns_around(alone, Smoothed, [0.0, 50.0])
+    assert around.shape == (1, 2) and around[0, 0] != around[0, 1]
+    np.testing.assert_allclose(around[0, 0], alone.final_returns().mean(), rtol=1e-3)  # no noise: the same episodes

@@ -3,13 +3,19 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from pilothouse.algorithm.recipe import Bound
+from pilothouse.core.errors import SpaceError
 from pilothouse.evaluate.claim import Measured
-from pilothouse.train.session import Session, learn, offline_cycles
-from pilothouse.train.sources import Source
+from pilothouse.policies.policy import Policy
+from pilothouse.rollout.episodes import traced_episodes
+from pilothouse.train.evaluation import HELD_OUT, acting_parts, in_source_units
+from pilothouse.train.session import Session, learn, measured_in, offline_cycles
+from pilothouse.train.sources import Source, WorldSource
 
 
 def final_returns(
@@ -53,3 +59,26 @@ def mean_of_curve(run: Session) -> Float[np.ndarray, " lane"]:
     first = offline_cycles(run.machine) if run.source.kind == "continued" else 0
     measured = [look.returns.mean(axis=1) for look in run.looks if look.returns is not None and look.cycle > first]
     return np.mean(measured, axis=0)
+
+
+def returns_around(
+    run: Session, around: Callable[[Policy, Any], Policy], levels: Sequence[float], *, episodes: int = 20
+) -> Float[np.ndarray, "lane level"]:
+    """The mean return of every lane's policy with something put around it (an adversary, noise), at each of its levels.
+
+    `around(policy, level)` is traced; the policy is in the world's own units. The episodes are those that runs are
+    measured on. Raises `SpaceError` unless the run is measured in a JAX world.
+    """
+    place = measured_in(run.source)
+    if not isinstance(place, WorldSource):
+        raise SpaceError("Policies are tried in JAX worlds here, and this run is measured in none.")
+    floats = {name: jnp.asarray(values) for name, values in run.machine.floats.items()}
+
+    def one(parts: Any, floats: Any, level: Any) -> Any:
+        policy = around(in_source_units(run.build(floats).acts(parts), place.spec, run.source.scaling), level)
+        longest = int(getattr(place.world, "horizon", None) or 10_000)
+        key = jax.random.key(HELD_OUT)
+        return traced_episodes(policy, place.world, key, episodes=episodes, longest=longest).returns.mean()
+
+    program = jax.jit(jax.vmap(jax.vmap(one, in_axes=(None, None, 0)), in_axes=(0, 0, None)))
+    return np.asarray(program(acting_parts(run.machine.state.parts), floats, jnp.asarray(levels, jnp.float32)))

@@ -1,4 +1,4 @@
-"""Adversaries that move what a policy observes, within a budget over the whole episode."""
+"""Adversaries that move what a policy observes, as policies: within a budget over the whole episode, or step by step."""
 
 from collections.abc import Callable
 
@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from pilothouse.core.aliases import Scalar
 from pilothouse.core.keys import named
+from pilothouse.guard.adversaries import projected_ascent
 from pilothouse.guard.smoothing import blurred
 from pilothouse.policies.policy import Carry, Extra, Policy
 
@@ -37,6 +38,37 @@ class Attacked(eqx.Module):
         move = jnp.minimum(self.size, left) * uphill / jnp.maximum(jnp.linalg.norm(uphill), 1e-12)
         action, inner, extra = self.policy(obs + move, inner, named(key, "policy"))
         return action, (inner, spent + jnp.sum(move**2)), {**extra, "move": move}
+
+
+class Diverted(eqx.Module):
+    """The memoryless policy within, shown at every step an observation moved to where its Box action differs most.
+
+    Each entry moves by at most its `radius`, by `steps` of projected ascent from a random start; differences of actions
+    are squared and summed. What the robustness suite's gradient adversary does, inside a compiled program. Draws
+    `adversary`, and hands the policy within a key of its own.
+    """
+
+    policy: Policy
+    radius: Float[Array, "*obs"] | float
+    steps: int = eqx.field(static=True, default=10)
+
+    def reset(self, carry: Carry | None, task: PyTree, key: PRNGKeyArray) -> Carry:
+        return self.policy.reset(carry, task, key)
+
+    def __call__(self, obs: Array, carry: Carry, key: PRNGKeyArray) -> tuple[PyTree, Carry, Extra]:
+        def answer(shown: Array) -> Array:
+            return self.policy(shown, carry, named(key, "policy"))[0]
+
+        plain = jax.lax.stop_gradient(answer(obs))
+        moved = projected_ascent(
+            lambda shown: jnp.sum(jnp.square(answer(shown) - plain)),
+            obs,
+            self.radius,
+            named(key, "adversary"),
+            steps=self.steps,
+        )
+        action, carry, extra = self.policy(moved, carry, named(key, "policy"))
+        return action, carry, {**extra, "move": moved - obs}
 
 
 class Misleading(eqx.Module):
