@@ -136,7 +136,7 @@ def evaluate_texts(
             seed=writing.seed + 7919 * number,
             chat=writing.chat,
         )
-        if tell is not None and len(tasks) > size:
+        if tell is not None and len(written) * 10 // len(tasks) > start * 10 // len(tasks) and len(tasks) > size:
             tell(f"{len(written)} of {len(tasks)} prompts")
     scores = np.array([[verify(each, one.text) for one in row] for each, row in zip(tasks, written, strict=True)])
     called = verifier if isinstance(verifier, str) else getattr(verifier, "__name__", "verifier")
