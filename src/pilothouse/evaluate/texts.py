@@ -13,6 +13,7 @@ from pilothouse.core.errors import SettingError
 from pilothouse.evaluate.verifiers import Verifier, verifier_named
 from pilothouse.policies.language_model import BATCH, LanguageModel, Written
 from pilothouse.statistics import Interval, interquartile_mean
+from pilothouse.statistics.attempts import pass_at_k
 from pilothouse.statistics.proportions import clustered_interval
 from pilothouse.worlds.tasks import TextTask
 
@@ -67,9 +68,9 @@ class TextEvaluation:
     @property
     def pass_at(self) -> dict[int, float]:
         """For k = 1, 2, 4 … and all samples: how often one of k completions at least is right. Right is a score of 1."""
-        right, samples = (self.scores == 1).sum(axis=1), self.scores.shape[1]
+        right, samples = (self.scores == 1).T, self.scores.shape[1]
         counts = sorted({2**power for power in range(samples.bit_length()) if 2**power <= samples} | {samples})
-        return {k: float(np.mean([pass_at_k(samples, int(each), k) for each in right])) for k in counts}
+        return {k: pass_at_k(right, k) for k in counts}
 
     @property
     def unended(self) -> float:
@@ -141,13 +142,3 @@ def evaluate_texts(
     scores = np.array([[verify(each, one.text) for one in row] for each, row in zip(tasks, written, strict=True)])
     called = verifier if isinstance(verifier, str) else getattr(verifier, "__name__", "verifier")
     return TextEvaluation(name or model.name, task, called, writing, tasks, written, scores)
-
-
-def pass_at_k(samples: int, right: int, k: int) -> float:
-    """The chance that k of `samples` completions, drawn without putting back, hold a right one; unbiased.
-
-    **Source:** Chen et al., "Evaluating Large Language Models Trained on Code", arXiv:2107.03374, equation 1.
-    """
-    if not 1 <= k <= samples or not 0 <= right <= samples:
-        raise SettingError(f"samples={samples}, right={right}, k={k}; expected 1 <= k <= samples and right within.")
-    return 1.0 - math.comb(samples - right, k) / math.comb(samples, k)
