@@ -29,7 +29,7 @@ from pilothouse.worlds.registry import world
 SMALL = {
     "width": 8, "depth": 1, "layers": 1, "batch": 8, "warmup": 4, "capacity": 64, "length": 8, "epochs": 1,
     "minibatches": 1, "block": 1, "prompts": 2, "tries": 4, "pretraining": 20, "folds": 2,
-    "offline": 4, "members": 2, "updates": 2, "rollouts": 4, "samples": 4,
+    "offline": 4, "members": 2, "updates": 2, "rollouts": 4, "samples": 4, "grid": 3,
 }  # fmt: skip
 SIMULATORS = {"pendulum": "Pendulum-v1", "cartpole": "CartPole-v1"}
 
@@ -86,6 +86,7 @@ def source_for(recipe: Recipe, *, simulated: bool = False) -> Source:
     if takes.source == "text":
         return text()
     if takes.source == "world":
+        name = "tabular" if takes.obs == ("Discrete",) else name
         return SimulatorSource(SIMULATORS[name], 2) if simulated else WorldSource(name, world(name), 2)
     if takes.source == "pairs":
         return pairs()
