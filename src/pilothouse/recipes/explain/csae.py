@@ -80,7 +80,7 @@ def measure(seeds: Sequence[int]) -> Measured:
     run = learn(ppo(lr=POLICY["lr"]), PLACE, steps=int(POLICY["steps"]), seeds=seeds)
     agents = run.machine.state.parts["agent"]
     found = [explained(jax.tree.map(lambda x, lane=lane: x[lane], agents), seed) for lane, seed in enumerate(seeds)]
-    values = {name: np.array([getattr(one, name) for one in found]) for name in (*NAMES, "explained", "active", "dead")}
+    values = {name: np.array([getattr(one, name) for one in found]) for name in NAMES}
     return Measured(values, dict.fromkeys(values, np.asarray(run.diverged())))
 
 
