@@ -55,6 +55,26 @@ class Goal(Uneven):
     observation_space = spaces.Dict({"where": spaces.Box(-1.0, 1.0, (2,)), "mode": spaces.Discrete(3)})
 
 
+class Pictures(gym.Env):
+    """Small pictures in two colours, higher than wide; three choices, or two numbers."""
+
+    observation_space = spaces.Box(0, 255, (40, 36, 2), np.uint8)
+    action_space = spaces.Discrete(3)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.time = 0
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        self.time += 1
+        return self.observation_space.sample(), float(np.sum(action)), False, self.time >= 20, {}
+
+
+class PicturesToNumbers(Pictures):
+    action_space = Uneven.action_space
+
+
 class Doubled(BaseFeaturesExtractor):
     """A class of the user's own, which no zip can be read without."""
 
@@ -63,6 +83,15 @@ class Doubled(BaseFeaturesExtractor):
 
     def forward(self, obs):
         return 2 * obs
+
+
+def thin(model) -> None:
+    """Most weights of convolutions become zero, so that the file deflates; the answers are made after."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, weight in model.policy.named_parameters():
+            if ".cnn." in name and weight.ndim == 4:
+                weight.mul_(8 * (torch.rand(weight.shape, generator=generator) < 0.03))
 
 
 def slim(path: Path, *, whole: bool = False) -> None:
@@ -79,6 +108,9 @@ def observations(space, number=12):
     drawn = [space.sample() for _ in range(number)]
     if isinstance(space, spaces.Dict):
         return {name: np.stack([each[name] for each in drawn]) for name in space.spaces}
+    if len(space.shape) == 3:  # one dark on the left, one above: noise alone looks all alike
+        drawn[0][..., : space.shape[-1] // 2], drawn[1][:, : space.shape[1] // 2] = 0, 0
+        return np.stack(drawn[:2])
     return np.clip(np.stack(drawn), -5, 5)
 
 
@@ -132,6 +164,18 @@ MODELS = {
         sb3.PPO, "MlpPolicy", Gears, 64,
         {"policy_kwargs": {"net_arch": {"pi": [8], "vf": [4, 4]}, "activation_fn": torch.nn.ELU}, "n_steps": 64},
     ),
+    "ppo_pictures": (
+        sb3.PPO, "CnnPolicy", Pictures, 64,
+        {"policy_kwargs": {"net_arch": [4], "features_extractor_kwargs": {"features_dim": 8}}, "n_steps": 64},
+    ),
+    "dqn_pictures": (
+        sb3.DQN, "CnnPolicy", Pictures, 30,
+        {"policy_kwargs": {"net_arch": [4], "features_extractor_kwargs": {"features_dim": 8}}, **OFF},
+    ),
+    "sac_pictures": (
+        sb3.SAC, "CnnPolicy", PicturesToNumbers, 30,
+        {"policy_kwargs": {"net_arch": [4], "features_extractor_kwargs": {"features_dim": 8}}, **OFF},
+    ),
     "ppo_goal": (sb3.PPO, "MultiInputPolicy", Goal, 64, {"policy_kwargs": {"net_arch": [8]}, "n_steps": 64}),
     "ppo_custom": (
         sb3.PPO, "MlpPolicy", Uneven, 64,
@@ -147,10 +191,13 @@ def main() -> None:
         known = isinstance(env, str)
         model = algorithm(policy, env if known else env(), seed=0, device="cpu", **keywords)
         model.learn(steps)
+        thin(model)
         model.save(OUT / f"sb3_{name}.zip")
         slim(OUT / f"sb3_{name}.zip", whole=name == "ppo_custom")
         obs = observations(model.observation_space)
-        listed = {key: part.tolist() for key, part in obs.items()} if isinstance(obs, dict) else obs.tolist()
+        # The library has moved the channels of pictures to the front; environments show them last.
+        shown = np.moveaxis(obs, 1, -1) if np.ndim(obs) == 4 else obs
+        listed = {key: part.tolist() for key, part in obs.items()} if isinstance(obs, dict) else shown.tolist()
         found["models"][name] = {"obs": listed, **answers(model, obs)}
         if known:
             found["models"][name] |= {"env": env, "returns": returns(model, env)}

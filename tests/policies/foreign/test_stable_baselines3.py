@@ -26,7 +26,11 @@ TOLD = json.loads((HERE / "stable_baselines3.json").read_text())["models"]
 CARTPOLE = Spec(Box((4,)), Discrete(2))
 PENDULUM = Spec(Box((3,)), Box((1,), -2.0, 2.0))
 UNEVEN = Spec(Box((3,), -1.0, 1.0), Box((2,), (-1.0, 0.0), (3.0, 0.5)))
+PICTURES = Box((40, 36, 2), 0.0, 255.0, "uint8")
 SPECS = {
+    "ppo_pictures": Spec(PICTURES, Discrete(3)),
+    "dqn_pictures": Spec(PICTURES, Discrete(3)),
+    "sac_pictures": Spec(PICTURES, UNEVEN.action),
     "ppo_cartpole": CARTPOLE,
     "a2c_cartpole": CARTPOLE,
     "dqn_cartpole": CARTPOLE,
@@ -46,7 +50,8 @@ def model(name: str) -> Path:
 def told(name: str) -> tuple[Any, dict[str, np.ndarray]]:
     row = TOLD[name]
     obs = row["obs"]
-    obs = {k: np.array(v) for k, v in obs.items()} if isinstance(obs, dict) else np.array(obs, np.float32)
+    obs = {k: np.array(v) for k, v in obs.items()} if isinstance(obs, dict) else np.array(obs)
+    obs = obs if isinstance(obs, dict) or obs.ndim == 4 else obs.astype(np.float32)
     return obs, {key: np.array(row[key]) for key in ("action", "value", "probabilities", "q") if key in row}
 
 
@@ -60,6 +65,20 @@ def test_actions_values_and_probabilities_are_the_librarys_own(name: str) -> Non
         if known != "action":
             np.testing.assert_allclose(extra[known], value, rtol=1e-5, atol=2e-5)
     assert np.std(np.asarray(extra["latent"])) > 0
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (Spec(Box((3,)), Discrete(3)), "Box"),
+        (Spec(Box((20, 36, 2), 0.0, 255.0, "uint8"), Discrete(3)), "Box"),
+        (Spec(Box((40, 36, 3), 0.0, 255.0, "uint8"), Discrete(3)), "Box"),
+        (Spec(PICTURES, Discrete(4)), "gives 3"),
+    ],
+)
+def test_pictures_of_another_place_are_refused(spec: Spec, message: str) -> None:
+    with pytest.raises(SpaceError, match=message):
+        read_sb3(model("ppo_pictures"), spec)
 
 
 def test_every_kind_of_answer_was_compared() -> None:
@@ -270,7 +289,7 @@ class TestRefusals:
         with pytest.raises(PolicyError, match="action_net is no linear layer"):
             read_sb3(repacked(source, path, policy_pth=saved(lost)), CARTPOLE)
         pictures = {**state, "features_extractor.cnn.0.weight": torch.zeros(2)}
-        with pytest.raises(PolicyError, match="pictures"):
+        with pytest.raises(SpaceError, match="sees pictures, and the place shows none"):
             read_sb3(repacked(source, path, policy_pth=saved(pictures)), CARTPOLE)
         for other in ({"a": torch.zeros(2)}, [1, 2], {"a": 3}):
             with pytest.raises(PolicyError, match="no known form|no state"):

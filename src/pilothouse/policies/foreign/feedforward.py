@@ -49,10 +49,33 @@ class Network(eqx.Module):
         return self.last(self.trunk(x))
 
 
+class PictureNet(eqx.Module):
+    """Convolutions over one picture, each followed by ReLU, then a dense layer: pixels in 0..255 to a row of features.
+
+    `kernels` are (outputs, inputs, height, width), without padding; `transposed` where observations are (height, width,
+    channels) and the network took channels first; `scale` is what pixels are divided by.
+    """
+
+    kernels: tuple[Float[Array, "_ _ _ _"], ...]
+    biases: tuple[Float[Array, " _"], ...]
+    dense: Layer
+    strides: tuple[int, ...] = eqx.field(static=True)
+    transposed: bool = eqx.field(static=True)
+    scale: float = eqx.field(static=True, default=255.0)
+
+    def __call__(self, picture: Array) -> Float[Array, " features"]:
+        x = jnp.asarray(picture, jnp.float32) / self.scale
+        x = (jnp.moveaxis(x, -1, 0) if self.transposed else x)[None]
+        for kernel, bias, stride in zip(self.kernels, self.biases, self.strides, strict=True):
+            x = jax.lax.conv_general_dilated(x, kernel, (stride, stride), "VALID")
+            x = jax.nn.relu(x + bias[:, None, None])
+        return jax.nn.relu(self.dense(x.reshape(-1)))
+
+
 class Feedforward(Memoryless):
     """Does what an actor of another library does when it does not draw.
 
-    `extra` holds `latent` (the trunk's output), `probabilities` where the outputs are logits, `q` where they are values
+    `pictures` are what the actor and the values see pictures through, if they do; both may be the same. `extra` holds `latent` (the trunk's output), `probabilities` where the outputs are logits, `q` where they are values
     of choices, and `value` where the file has one: of the state, or the lowest of the critics at the action taken.
     `mean_limit`, if given, bounds what is squashed.
     """
@@ -63,16 +86,17 @@ class Feedforward(Memoryless):
     name: str = eqx.field(static=True)
     acts: Acts = eqx.field(static=True)
     mean_limit: float | None = eqx.field(static=True, default=None)
+    pictures: tuple[PictureNet, PictureNet] | None = None
 
     def __call__(self, obs: PyTree, carry: Carry, key: PRNGKeyArray) -> tuple[PyTree, Carry, Extra]:
         del key
-        x = features(self.spec.obs, obs)
+        x, seen = self._see(obs)
         latent = self.actor.trunk(x)
         outputs = self.actor.last(latent)
         extra: Extra = {"latent": latent}
         space = self.spec.action
         if not isinstance(space, Box):
-            return self._choose(outputs, extra, x), carry, extra
+            return self._choose(outputs, extra, seen), carry, extra
         low, high = space.bounds()
         if self.acts == "squashed":
             if self.mean_limit is not None:
@@ -83,9 +107,18 @@ class Feedforward(Memoryless):
         else:
             unit = action = jnp.clip(outputs, low.ravel(), high.ravel())
         if self.values:
-            seen = jnp.concatenate([x, unit]) if self._of_actions(x) else x
+            seen = jnp.concatenate([seen, unit]) if self._of_actions(seen) else seen
             extra["value"] = jnp.stack([value(seen)[0] for value in self.values]).min()
         return action.reshape(space.shape).astype(space.dtype), carry, extra
+
+    def _see(self, obs: PyTree) -> tuple[Array, Array]:
+        """The features of the actor and those of the values."""
+        if self.pictures is None:
+            both = features(self.spec.obs, obs)
+            return both, both
+        actor, values = self.pictures
+        first = actor(obs)
+        return first, first if values is actor else values(obs)
 
     def _choose(self, outputs: Array, extra: Extra, x: Array) -> Array:
         space, choices = self.spec.action, choices_in(self.spec.action)

@@ -20,12 +20,14 @@ from jaxtyping import Array
 from pilothouse.core.errors import PolicyError, SpaceError
 from pilothouse.core.spaces import Box, DictSpace, Discrete, MultiDiscrete, Space, Spec
 from pilothouse.policies.foreign.archive import read_members, read_object, read_tensors
-from pilothouse.policies.foreign.feedforward import Acts, Feedforward, Layer, Network, Trunk
+from pilothouse.policies.foreign.feedforward import Acts, Feedforward, Layer, Network, PictureNet, Trunk
 from pilothouse.policies.host import HostPolicy, choices_in
 from pilothouse.policies.policy import Carry, Extra
 
 BUILT_IN = {f"stable_baselines3.{part}.policies" for part in ("common", "ppo", "a2c", "sac", "td3", "ddpg", "dqn")}
-EXTRACTORS = {"FlattenExtractor", "CombinedExtractor"}
+EXTRACTORS = {"FlattenExtractor", "CombinedExtractor", "NatureCNN"}
+STRIDES = {0: 4, 2: 2, 4: 1}
+"""Of the convolutions that pictures go through, by their place among the layers: Mnih et al., Nature 518 (2015)."""
 MEAN_LIMIT = 2.0
 """Where SAC with state-dependent exploration bounds its mean."""
 
@@ -131,13 +133,7 @@ def _activation(path: Path, data: Mapping[str, Any], default: str) -> Callable[[
 
 
 def _build(path: Path, data: Mapping[str, Any], tensors: Tensors, spec: Spec, place: str) -> Feedforward:
-    if any(
-        name.startswith(("features_extractor.", "actor.features_extractor.", "q_net.features_extractor."))
-        for name in tensors
-    ):
-        raise NotBuiltIn(
-            f"{path}: its observations go through a network of their own (pictures); only flat ones are read here."
-        )
+    pictures = _pictures(path, data, tensors, spec)
     values: list[Network] = []
     acts: Acts
     limit = None
@@ -168,8 +164,63 @@ def _build(path: Path, data: Mapping[str, Any], tensors: Tensors, spec: Spec, pl
         actor, values = _sequence(path, tensors, "actor.mu", activation), _critics(path, tensors, activation)
     else:
         raise NotBuiltIn(f"{path}: the tensors of its policy ({', '.join(list(tensors)[:3])}, …) are of no known form.")
-    _check_fits(path, actor, values, spec, place)
-    return Feedforward(actor, tuple(values), spec, path.name, acts, limit)
+    _check_fits(path, actor, values, spec, place, pictures)
+    return Feedforward(actor, tuple(values), spec, path.name, acts, limit, pictures)
+
+
+def _pictures(
+    path: Path, data: Mapping[str, Any], tensors: Tensors, spec: Spec
+) -> tuple[PictureNet, PictureNet] | None:
+    """What the actor and the values see pictures through; None for models that see rows of numbers."""
+    of_actor = ("pi_features_extractor", "features_extractor", "actor.features_extractor", "q_net.features_extractor")
+    of_values = ("vf_features_extractor", "features_extractor", "critic.features_extractor")
+    prefixes = [next((p for p in names if f"{p}.cnn.0.weight" in tensors), None) for names in (of_actor, of_values)]
+    if prefixes == [None, None]:
+        if any("features_extractor." in name for name in tensors):
+            raise NotBuiltIn(f"{path}: its observations go through a network that is not Stable-Baselines3's own.")
+        return None
+    if not isinstance(spec.obs, Box) or len(spec.obs.shape) != 3:
+        raise SpaceError(f"{path} sees pictures, and the place shows none. Use it where it was learned.")
+    first = prefixes[0] or str(prefixes[1])
+    actor = _picture_net(path, data, tensors, first, spec.obs)
+    shared = prefixes[1] is None or all(
+        _same(value, tensors.get(name.replace(first, prefixes[1], 1)))
+        for name, value in tensors.items()
+        if name.startswith(f"{first}.")
+    )
+    return actor, actor if shared else _picture_net(path, data, tensors, str(prefixes[1]), spec.obs)
+
+
+def _same(one: np.ndarray, other: np.ndarray | None) -> bool:
+    return other is not None and np.array_equal(one, other)
+
+
+def _picture_net(path: Path, data: Mapping[str, Any], tensors: Tensors, prefix: str, space: Box) -> PictureNet:
+    names = [f"{prefix}.cnn.{place}" for place in STRIDES]
+    if not all(f"{name}.{part}" in tensors for name in names for part in ("weight", "bias")):
+        raise NotBuiltIn(f"{path}: {prefix} is not the convolutional network of Stable-Baselines3.")
+    kernels = [tensors[f"{name}.weight"] for name in names]
+    if not all(kernel.ndim == 4 for kernel in kernels):
+        raise PolicyError(f"{path}: {prefix}.cnn holds no convolutions over pictures. Save the model again.")
+    biases = [tensors[f"{name}.bias"] for name in names]
+    kwargs = _described(data, "policy_kwargs")
+    net = PictureNet(
+        tuple(map(jnp.asarray, kernels)),
+        tuple(map(jnp.asarray, biases)),
+        _layer(path, tensors, f"{prefix}.linear.0"),
+        tuple(STRIDES.values()),
+        # The library moves channels to the front; where they already stand there, it leaves them.
+        transposed=space.shape[0] != min(space.shape),
+        scale=1.0 if kwargs.get("normalize_images") is False else 255.0,
+    )
+    try:
+        jax.eval_shape(net, jax.ShapeDtypeStruct(space.shape, jnp.uint8))
+    except (TypeError, ValueError) as fault:
+        raise SpaceError(
+            f"{path} sees pictures of {kernels[0].shape[1]} channels, of another size than the place's {list(space.shape)}. Use it "
+            "where it was learned."
+        ) from fault
+    return net
 
 
 def _indices(tensors: Tensors, prefix: str) -> list[int]:
@@ -200,11 +251,19 @@ def _critics(path: Path, tensors: Tensors, activation: Callable[[Array], Array])
     return found
 
 
-def _check_fits(path: Path, actor: Network, values: list[Network], spec: Spec, place: str) -> None:
+def _check_fits(
+    path: Path,
+    actor: Network,
+    values: list[Network],
+    spec: Spec,
+    place: str,
+    pictures: tuple[PictureNet, PictureNet] | None,
+) -> None:
     inputs, outputs = _sizes(path, actor)
-    if inputs != spec.obs.size or outputs != spec.action.size:
+    seen = spec.obs.size if pictures is None else pictures[0].dense.weight.shape[0]
+    if inputs != seen or outputs != spec.action.size:
         raise SpaceError(
-            f"{path} takes {inputs} numbers and gives {outputs}; {place} shows {spec.obs.size} and takes "
+            f"{path} takes {inputs} numbers and gives {outputs}; {place} shows {seen} and takes "
             f"{spec.action.size}{' choices' if choices_in(spec.action) else ''}. Use it where it was learned."
         )
     for value in values:
@@ -231,6 +290,8 @@ def _check_spaces(path: Path, data: Mapping[str, Any], spec: Spec, place: str) -
         kind, theirs = _class_named(described.get(":type:"))[1], _kind_of(space)
         shape = described.get("_shape")
         same = kind in ("", "None", theirs) or (kind == "MultiBinary" and isinstance(space, Box | MultiDiscrete))
+        if isinstance(shape, list) and len(shape) == 3 and isinstance(space, Box) and len(space.shape) == 3:
+            shape = [*space.shape] if sorted(shape) == sorted(space.shape) else shape  # channels first or last
         if not same or (isinstance(shape, list) and theirs == "Box" and kind == "Box" and tuple(shape) != space.shape):  # pyright: ignore
             given = f"{kind}{shape if isinstance(shape, list) and kind == 'Box' else ''}"
             ours = f"{theirs}{list(space.shape) if isinstance(space, Box) else ''}"
