@@ -151,8 +151,8 @@ CLAIM = Claim(
     recipe="prescriptive-la-framework",
     statement=(
         "Changes of actionable features that turn a decision are smaller and touch fewer features than the best of some "
-        "thousand random ones; acting on them raises the true chance more than a random change as large; and the drivers named are "
-        "those that decide, where features that merely go with them are correlated with the outcome too."
+        "thousand random ones; acting on them raises the true chance more than a random change as large; and the drivers "
+        "named are those that decide, where features that merely go with them are correlated with the outcome too."
     ),
     basis="analogue",
     source="abstract",
