@@ -1,10 +1,11 @@
 """Counterfactuals: of linear policies at the closed-form distance, of any other at least valid, near and few."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pilothouse.core.spaces import Box, Discrete, MultiDiscrete
+from pilothouse.core.spaces import Box, Discrete, MultiDiscrete, Spec
 from pilothouse.explain.counterfactual_search import (
     Found,
     nearest_by_gradient,
@@ -14,7 +15,9 @@ from pilothouse.explain.counterfactual_search import (
 )
 from pilothouse.explain.counterfactual_states import study_counterfactuals, unusualness
 from pilothouse.explain.watched import watch
+from pilothouse.networks.actors import actor
 from pilothouse.policies.host import HostPolicy
+from pilothouse.policies.policy import Mode
 from pilothouse.rollout.actors import responses_of
 from pilothouse.train.sources import WorldSource
 from pilothouse.worlds.cartpole import CartPole
@@ -90,8 +93,21 @@ def test_as_few_features_as_suffice() -> None:
     obs = np.zeros((2, 3))
     given = Found(np.array([[1.2, 0.3, -0.2], [0.0, 0.0, 0.0]]), np.array([np.linalg.norm([1.2, 0.3, 0.2]), np.inf]))
     few = sparser(respond, Discrete(2), obs, given, np.ones(3))
-    np.testing.assert_allclose(few.other[0], [1.0, 0.0, 0.0], atol=1e-5)
-    assert few.distance[0] == pytest.approx(1.0, abs=1e-5) and np.isinf(few.distance[1])
+    np.testing.assert_allclose(few.other[0], [1.0, 0.0, 0.0], atol=2e-3)
+    assert few.distance[0] == pytest.approx(1.0, abs=2e-3) and np.isinf(few.distance[1])
+
+
+def test_what_suffices_for_a_network_suffices_in_a_batch_of_another_size() -> None:
+    spec = Spec(Box((6,)), Discrete(3))
+    respond = responses_of(Mode(actor(spec, 32, 2)(jax.random.key(0))), spec)
+    obs = np.random.default_rng(0).normal(size=(30, 6))
+    found = nearest_otherwise(respond, spec.action, obs[:20], obs, np.ones(6), probes=32)
+    for counterfactual in (found, sparser(respond, spec.action, obs[:20], found, np.ones(6))):
+        valid = np.isfinite(counterfactual.distance)
+        assert valid.mean() > 0.8
+        for row in np.flatnonzero(valid):
+            said = respond(np.stack([obs[row], counterfactual.other[row]]))
+            assert said[0].argmax() != said[1].argmax()
 
 
 def test_what_counts_as_otherwise() -> None:

@@ -19,6 +19,9 @@ from pilothouse.rollout.actors import Responses
 SLACK = 1.5
 """How many times as far as the nearest a counterfactual of fewer features may lie."""
 
+MARGIN = 1e-3
+"""How far beyond the boundary a counterfactual lies, against its distance."""
+
 RADII = tuple(0.05 * 1.5**turn for turn in range(16))
 """Spheres that are searched, in standard deviations: from 0.05 to about 22."""
 
@@ -149,13 +152,15 @@ def _spheres(ask: _Asked, unit: np.ndarray, free: np.ndarray, rng: np.random.Gen
 
 
 def _to_boundary(ask: _Asked, unit: np.ndarray, beyond: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Back along the straight line to where the response turns: halved 24 times, the side of the other response kept."""
+    """Back along the straight line to where the response turns: halved 24 times, the side of the other response kept, and
+    a little beyond it."""
     low, high = np.zeros(len(unit)), np.ones(len(unit))
     for _ in range(24):
         middle = (low + high) / 2
         other = ask((unit + middle[:, None] * (beyond - unit))[:, None], rows)[:, 0]
         low, high = np.where(other, low, middle), np.where(other, middle, high)
-    return unit + high[:, None] * (beyond - unit)
+    # A network may answer otherwise by a rounding when it is asked in a batch of another size.
+    return unit + np.minimum(high * (1 + MARGIN), 1.0)[:, None] * (beyond - unit)
 
 
 def _along(

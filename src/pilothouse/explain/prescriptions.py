@@ -15,7 +15,7 @@ from pilothouse.core.errors import DataError
 from pilothouse.core.plain import plain
 from pilothouse.core.spaces import Discrete, Space, Spec
 from pilothouse.explain.coalitions import attributed
-from pilothouse.explain.counterfactual_search import Found, nearest_otherwise, otherwise, sparser
+from pilothouse.explain.counterfactual_search import nearest_otherwise, otherwise, sparser
 from pilothouse.explain.shapley import shapley_coalitions
 from pilothouse.explain.surrogates import fit_tree, likeness
 from pilothouse.rollout.actors import Responses
@@ -28,9 +28,6 @@ BACKGROUND = 50
 
 LEAVES = 4
 """Of the tree that says in rules who is decided on how."""
-
-BEYOND = 1.01
-"""How far to go, against where the decision turns: at the border itself rounding decides."""
 
 SPOKEN = 3
 """Drivers that are named."""
@@ -123,7 +120,6 @@ def prescribe(
     shares = attributed(two, obs[np.concatenate([against, of_all])], background, coalitions)[:, 1]
     found = nearest_otherwise(two, WANTED, obs[against], obs, scale, movable=actionable, probes=probes, seed=seed)
     found = sparser(two, WANTED, obs[against], found, scale)
-    found = Found(obs[against] + BEYOND * (found.other - obs[against]), BEYOND * found.distance)
     valid = np.isfinite(found.distance) & otherwise(WANTED, said[against])(two(found.other))
     drawn = rng.normal(size=(len(against), obs.shape[1])) * actionable
     drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
