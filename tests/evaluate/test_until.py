@@ -177,6 +177,9 @@ def test_as_a_user_types_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert "return < 100: shown after 60 of at most 1000 episodes (every return lies from 0 to 500, as given" in said
     assert main(["evaluate", "random", "--world", "cartpole", "--until", "reward < 100"]) == 2
     assert "expected 'return > 200'" in capsys.readouterr().err
+    task = ["--task", "tasks.jsonl", "--verifier", "exact"]
+    assert main(["evaluate", "model", *task, "--until", "success > 0.5"]) == 2
+    assert "go with --env or --world" in capsys.readouterr().err
     with pytest.raises(SettingError, match="no goal"):
         evaluate("random", "cartpole", bounds=(0, 500))
 

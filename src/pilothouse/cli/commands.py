@@ -147,13 +147,16 @@ def sample(options: Namespace) -> Document:
 def evaluate(options: Namespace) -> Document:
     from pilothouse.cli import texts
 
-    if texts.asked(options):
-        return texts.evaluate(options, _say(options))
-    from pilothouse.evaluate.episodes import evaluate_policy
     from pilothouse.evaluate.until import goal_of
 
     bounds = None if options.bounds is None else tuple(options.bounds)
     goal = goal_of(options.until, precision=options.precision, bounds=bounds, level=options.level)
+    if texts.asked(options):
+        if goal is not None:
+            raise SettingError("--until and --precision go with --env or --world; all of a --task's prompts are asked.")
+        return texts.evaluate(options, _say(options))
+    from pilothouse.evaluate.episodes import evaluate_policy
+
     policy, place = policy_and_place(options)
     say, how = _say(options), {"episodes": options.episodes, "goal": goal, "seed": options.seed}
     found = evaluate_policy(policy, place, **how, name=options.policy, tell=say)
