@@ -146,7 +146,6 @@ def sample(options: Namespace) -> Document:
 
 def evaluate(options: Namespace) -> Document:
     from pilothouse.cli import texts
-
     from pilothouse.evaluate.until import goal_of
 
     bounds = None if options.bounds is None else tuple(options.bounds)
