@@ -1,17 +1,24 @@
 """Goals from watching: Bayes' rule by hand, a known goal found again, and nothing found where nothing is pursued."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxtyping import Array
 from scipy.optimize import minimize
 
 from pilothouse.core.errors import DataError
 from pilothouse.explain.goal_inference import (
     boltzmann,
     choice_preferences,
+    goals_of_watched,
     infer_goal,
     study_goals,
     values_of_goals,
 )
+from pilothouse.explain.watched import watch
+from pilothouse.policies.policy import Memoryless
+from pilothouse.train.sources import WorldSource
 from pilothouse.worlds.tabular import Tabular
 
 LENGTH, DISCOUNT = 7, 0.9
@@ -93,6 +100,25 @@ def test_the_study_passes_for_a_goal_and_not_for_none(values) -> None:
         study_goals(values, state, np.zeros(200, int), np.zeros(200, int))
     with pytest.raises(DataError, match="summing to 1"):
         infer_goal(values, state, np.zeros(200, int), prior=np.ones((2, 1)), rationalities=(1.0,))
+
+
+class Planner(Memoryless):
+    """Acts in proportion to exp(3 × value)."""
+
+    values: Array
+
+    def __call__(self, obs, carry, key):
+        return jax.random.categorical(key, 3.0 * self.values[obs]).astype(jnp.int32), carry, {}
+
+
+def test_a_watched_policys_goal(values) -> None:
+    worlds = [corridor(0), corridor(LENGTH - 1)]
+    planner = Planner(jnp.asarray(values[1], jnp.float32))
+    seen = watch(planner, WorldSource("corridor", corridor(LENGTH - 1)), 30, seed=0)
+    study = goals_of_watched(seen, worlds, discount=DISCOUNT)
+    assert study.likeliest == 1 and study.sure > 0.95 and study.foretold > 0
+    with pytest.raises(DataError, match="of the worlds"):
+        goals_of_watched(seen, [Tabular.of(np.eye(3)[:, None], np.zeros((3, 1)))], discount=DISCOUNT)
 
 
 def test_preferences_are_the_likeliest_weights_and_chance_has_none() -> None:

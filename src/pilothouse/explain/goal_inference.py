@@ -15,6 +15,7 @@ from scipy.special import log_softmax, softmax
 
 from pilothouse.core.errors import DataError
 from pilothouse.core.plain import plain
+from pilothouse.explain.watched import Watched
 from pilothouse.worlds.tabular import Tabular
 from pilothouse.worlds.tabular_exact import optimal
 
@@ -152,6 +153,28 @@ def study_goals(
         drift,
         sanity_passed=foretold > 0.01 > randomised and drift < 0.25,
     )
+
+
+def goals_of_watched(
+    seen: Watched,
+    worlds: Sequence[Tabular],
+    *,
+    discount: float,
+    rationalities: Sequence[float] = RATIONALITIES,
+    seed: int = 0,
+) -> GoalStudy:
+    """Which of these worlds' goals a policy pursues that was watched in a tabular world, and the test of that.
+
+    **Raises:** `DataError` where states or choices are not those of the worlds, or with fewer than two episodes.
+    """
+    values = values_of_goals(worlds, discount=discount)
+    if (seen.obs.shape[1], seen.choices) != values.shape[1:]:
+        raise DataError(
+            f"Watched: {seen.obs.shape[1]} features and {seen.choices} choices; expected the {values.shape[1]} states and "
+            f"{values.shape[2]} choices of the worlds."
+        )
+    state = seen.obs.argmax(axis=1)
+    return study_goals(values, state, seen.action, seen.episode, rationalities=rationalities, seed=seed)
 
 
 def _foretold(
