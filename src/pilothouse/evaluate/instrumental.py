@@ -76,9 +76,11 @@ def estimate_nuisances(
 ) -> Nuisances:
     """All of them by counting, and by solving the linear equations that they obey.
 
-    **Raises:** `DataError` for an instrument or actions other than 0 and 1.
+    **Raises:** `DataError` for an instrument or actions other than 0 and 1, `SettingError` for a discount of 1.
     """
     obs, instrument, action, onward, logged = rows
+    if not logged.discount < 1:
+        raise SettingError(f"discount={logged.discount:g}; values by linear equations need one below 1, such as 0.99.")
     for name, values in (("instrument", instrument), ("action", action)):
         if len(values) != len(logged) or not np.isin(values, (0, 1)).all():
             raise DataError(f"The {name} has {len(values)} rows from {min(values)} to {max(values)}; expected 0 or 1.")

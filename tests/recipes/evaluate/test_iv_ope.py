@@ -123,6 +123,8 @@ def test_the_log_is_that_of_the_tables() -> None:
 def test_faults_are_named() -> None:
     with pytest.raises(DataError, match="instrument has 40000 rows from 0 to 2; expected 0 or 1"):
         estimate_nuisances(ROWS._replace(instrument=2 * INSTRUMENT), TABLE[:, 1])
+    with pytest.raises(SettingError, match="discount=1; values"):
+        iv_ope(discount=1.0).build(PLACE.world.spec)(LOG, instrument=INSTRUMENT)
     with pytest.raises(SettingError, match="weakest=0"):
         instrument_weights(np.array([[0.2, 0.7]]), np.array([1.0]), weakest=0.0)
     world = Tabular.of(np.full((2, 3, 2), 0.5), np.zeros((2, 3)), horizon=3)
