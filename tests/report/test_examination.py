@@ -86,12 +86,12 @@ def test_what_is_said_of_the_episodes_is_so(whole: Examination) -> None:
 def test_explanations_find_the_rule(whole: Examination) -> None:
     drives = whole.parts["drives"]
     shares = dict(zip(drives["features"], drives["feature_importance"], strict=True))
-    assert shares["x2"] + shares["x3"] > 0.95, "it looks at the angle and its speed alone"
-    assert drives["most"] and set(drives["most"]) <= {"x2", "x3"} and drives["sanity_passed"]
+    assert shares["pole angle"] + shares["pole angular velocity"] > 0.95, "it looks at the angle and its speed alone"
+    assert drives["most"] and set(drives["most"]) <= {"pole angle", "pole angular velocity"} and drives["sanity_passed"]
     copies = whole.parts["surrogate"]["surrogates"]
     assert max(one["fidelity"] for one in copies) > 0.95
     moved = {name for case in whole.parts["counterfactuals"]["cases"] for name in case["changes"]}
-    assert whole.parts["counterfactuals"]["validity"] == 1 and moved & {"x2", "x3"}
+    assert whole.parts["counterfactuals"]["validity"] == 1 and moved & {"pole angle", "pole angular velocity"}
 
 
 def test_the_page_says_the_verdict_first_and_holds_no_foreign_markup(whole: Examination, tmp_path: Path) -> None:

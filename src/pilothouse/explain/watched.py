@@ -105,10 +105,11 @@ def watch(
     if episodes < 1:
         raise SettingError(f"episodes={episodes}; expected at least 1.")
     spec = place.spec
-    names = feature_names(spec.obs)
+    feature_names(spec.obs)  # what cannot be told apart by numbers is refused before anything is done
     if not isinstance(spec.action, Box | Discrete | MultiDiscrete):
         raise SpaceError(f"Watching takes Box, Discrete or MultiDiscrete actions; {place.name} has {spec.action.kind}.")
     world = host_face(place, episodes)
+    names = feature_names(spec.obs, known=getattr(world, "observation_names", None))
     limit = longest or int(getattr(world, "horizon", None) or LONGEST)
     ask, carry, seen = asker(policy, episodes, seed), None, []
     alive = np.ones(episodes, bool)
@@ -190,8 +191,10 @@ def flat(space: Space, obs: PyTree) -> Float[np.ndarray, "copies features"]:
             raise SpaceError(f"A {space.kind} observation has no flat features.")
 
 
-def feature_names(space: Space, prefix: str = "") -> tuple[str, ...]:
+def feature_names(space: Space, prefix: str = "", known: tuple[str, ...] | None = None) -> tuple[str, ...]:
     """A name for each flat feature: `x0`, `x1`, … of a Box; `x=2` for a choice; those of a Dict after its entry's name.
+
+    `known` are names of a Box's numbers, if the environment has some; of stacked observations, they say how long ago.
 
     **Raises:** `SpaceError` for tokens, and for pictures, of which a single pixel explains nothing.
     """
@@ -204,10 +207,18 @@ def feature_names(space: Space, prefix: str = "") -> tuple[str, ...]:
         case MultiDiscrete():
             return tuple(f"{prefix}x{i}={choice}" for i, n in enumerate(space.nvec) for choice in range(n))
         case Box() if not space.is_image:
-            return tuple(f"{prefix}x{i}" for i in range(space.size))
+            return _stacked(known, space.size) or tuple(f"{prefix}x{i}" for i in range(space.size))
         case _:
             what = "pictures" if isinstance(space, Box) else space.kind
             raise SpaceError(f"Explanations by features take numbers and choices; the observation holds {what}.")
+
+
+def _stacked(known: tuple[str, ...] | None, size: int) -> tuple[str, ...]:
+    """The names of observations shown together, the oldest first; none where the numbers are not a multiple of them."""
+    if not known or size % len(known):
+        return ()
+    ages = range(size // len(known) - 1, -1, -1)
+    return tuple(f"{name}, {age} ago" if age else name for age in ages for name in known)
 
 
 def asker(policy: Any, copies: int, seed: int) -> Asked:

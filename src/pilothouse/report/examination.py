@@ -32,7 +32,7 @@ from pilothouse.explain.inside import with_told
 from pilothouse.explain.prediction import study_prediction
 from pilothouse.explain.surrogates import study_surrogates
 from pilothouse.explain.value_collapse import value_collapses, values_of_episodes
-from pilothouse.explain.watched import Watched, feature_names, watch
+from pilothouse.explain.watched import Watched, watch
 from pilothouse.policies.host import HostPolicy, brief
 from pilothouse.policies.policy import Policy, Random
 from pilothouse.report.frames import frames_of
@@ -157,6 +157,7 @@ class Study:
         if not path.is_file():
             found = watch(self.policy, self.place, self.plan.watched, self.seed)
             arrays = {name: getattr(found, name) for name in _ARRAYS}
+            arrays["names"] = np.asarray(found.names)
             arrays |= {f"extras/{name}": value for name, value in found.extras.items()}
             _write_npz(path, arrays)
         with np.load(path, allow_pickle=False) as stored:
@@ -164,7 +165,7 @@ class Study:
         extras = {name.removeprefix("extras/"): value for name, value in arrays.items() if name.startswith("extras/")}
         spec = self.place.spec
         own = {name: arrays[name] for name in _ARRAYS}
-        return Watched(spec=spec, names=feature_names(spec.obs), extras=extras, **own)
+        return Watched(spec=spec, names=tuple(map(str, arrays["names"])), extras=extras, **own)
 
 
 _ARRAYS = ("obs", "action", "reward", "next_obs", "terminated", "truncated", "episode", "step")

@@ -6,6 +6,7 @@ in the form of Sutton and Barto's book, one fourth-order Runge-Kutta step; const
 """
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from pilothouse.core.spaces import Box, Discrete, Spec
 from pilothouse.worlds import drawing
+from pilothouse.worlds.observed import ACROBOT
 from pilothouse.worlds.timed import Timed, outcome, start_and_constants
 from pilothouse.worlds.world import Outcome, Task
 
@@ -30,6 +32,8 @@ class Acrobot:
     is when -cos(angle 1) - cos(angle 1 + angle 2) > 1; truncated at `horizon`. A task may be a dict of constants and
     `start`: both angles and both velocities.
     """
+
+    observation_names: ClassVar[tuple[str, ...]] = ACROBOT
 
     gravity: float = 9.8
     mass_1: float = 1.0

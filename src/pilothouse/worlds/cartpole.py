@@ -6,6 +6,7 @@ without friction; constants, Euler step and limits of Gymnasium's `CartPole-v1`,
 """
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from pilothouse.core.spaces import Box, Discrete, Spec
 from pilothouse.worlds import drawing
+from pilothouse.worlds.observed import CARTPOLE
 from pilothouse.worlds.timed import Timed, outcome, start_and_constants
 from pilothouse.worlds.world import Outcome, Task
 
@@ -26,6 +28,8 @@ class CartPole:
     Reward 1 for every step, the last included. Terminates beyond `furthest` or `steepest`; truncated at `horizon`.
     A task may be a dict of constants (any float field) and `start`, the four numbers to begin with.
     """
+
+    observation_names: ClassVar[tuple[str, ...]] = CARTPOLE
 
     gravity: float = 9.8
     cart_mass: float = 1.0

@@ -21,6 +21,7 @@ from pilothouse.worlds.action_log import ActionLog, Actions, length_of
 from pilothouse.worlds.gymnasium_actions import action_converter
 from pilothouse.worlds.gymnasium_make import make
 from pilothouse.worlds.gymnasium_masks import flat_mask
+from pilothouse.worlds.observed import observation_names
 from pilothouse.worlds.world import Task
 
 Numbers = Sequence[int] | np.ndarray
@@ -66,6 +67,7 @@ class GymnasiumWorld:
             obs = _with_mask(obs, len(flat_mask(info[MASK], action)))
         self.spec = Spec(obs, action)
         self.spec.check_mask()
+        self.observation_names = observation_names(first, obs.size) if isinstance(obs, Box) else None
         self._names = frozenset(self._shown.spaces) if isinstance(self._shown, DictSpace) else None
         self._plain = not isinstance(obs, DictSpace)
         self._shape, self._dtype = (obs.shape, np.dtype(obs.dtype)) if not isinstance(obs, DictSpace) else ((), None)

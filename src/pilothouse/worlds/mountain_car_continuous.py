@@ -5,6 +5,7 @@ Dynamics: Moore (1990), "Efficient memory-based learning for robot control"; con
 """
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +14,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from pilothouse.core.spaces import Box, Spec
 from pilothouse.worlds import drawing
+from pilothouse.worlds.observed import MOUNTAIN_CAR
 from pilothouse.worlds.timed import Timed, check_reward, outcome, start_and_constants
 from pilothouse.worlds.world import Outcome, Task
 
@@ -26,6 +28,8 @@ class MountainCarContinuous:
     truncated at `horizon`. A task may be a dict of constants and `start`: position and velocity.
     With `reward="sparse"` the step that reaches the flag pays 1 and every other 0, whatever the action.
     """
+
+    observation_names: ClassVar[tuple[str, ...]] = MOUNTAIN_CAR
 
     power: float = 0.0015
     slope: float = 0.0025

@@ -27,6 +27,7 @@ class OnHost:
         self.world, self.size, self.name = world, size, name
         self.spec: Spec = world.spec
         self.horizon: int | None = getattr(world, "horizon", None)
+        self.observation_names: tuple[str, ...] | None = getattr(world, "observation_names", None)
         self._state: Any = None
         self._reset, self._step = _programs(world)
 

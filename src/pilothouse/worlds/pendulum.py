@@ -6,6 +6,7 @@ Gymnasium's `Pendulum-v1`, which this world equals step by step.
 """
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from pilothouse.core.spaces import Box, Spec
 from pilothouse.worlds import drawing
+from pilothouse.worlds.observed import PENDULUM
 from pilothouse.worlds.timed import Timed, check_reward, outcome, start_and_constants
 from pilothouse.worlds.world import Outcome, Task
 
@@ -31,6 +33,8 @@ class Pendulum:
     With `reward="sparse"` a step pays 1 where it ends nearly upright (within `UPRIGHT` radians) and slowly (below 1 rad/s),
     else 0.
     """
+
+    observation_names: ClassVar[tuple[str, ...]] = PENDULUM
 
     gravity: float = 10.0
     mass: float = 1.0

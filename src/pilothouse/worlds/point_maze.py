@@ -8,7 +8,7 @@ stops `SKIN` short of its face and loses that axis' velocity; no motion is longe
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -19,6 +19,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from pilothouse.core.errors import SettingError, unknown
 from pilothouse.core.spaces import Box, Spec
 from pilothouse.worlds import drawing
+from pilothouse.worlds.observed import POINT_MAZE
 from pilothouse.worlds.timed import check_reward, outcome, start_and_constants
 from pilothouse.worlds.world import Outcome, Task
 
@@ -72,6 +73,8 @@ class PointMaze:
     nearest open cell) and changed constants; what it does not say is drawn: start and goal in two different cells,
     off their middles by up to `jitter`.
     """
+
+    observation_names: ClassVar[tuple[str, ...]] = POINT_MAZE
 
     maze: str = "umaze"
     reward: str = "sparse"
