@@ -5,14 +5,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from pilothouse.core.batch import Batch
 from pilothouse.core.errors import DataError
+from pilothouse.core.spaces import Box, Discrete, Spec
 from pilothouse.explain.data_influence import (
     by_group,
     curvature_influence,
+    of_clone,
     ridge_influence,
     study_influence,
     traced_influence,
 )
+from pilothouse.networks.actors import actor
+from pilothouse.objectives.cloning import clone
 
 RNG = np.random.default_rng(0)
 ROWS, EPISODES, RIDGE = 40, 10, 0.5
@@ -136,6 +141,23 @@ def test_influences_on_another_question_do_not_pass(network) -> None:
     )
     study = study_influence(by_group(found, OF), np.arange(12), without)
     assert study.fidelity < 0 and not study.sanity_passed
+
+
+def test_a_cloned_actors_loss_is_that_which_cloned_it() -> None:
+    spec = Spec(Box((3,)), Discrete(2))
+    network = actor(spec, 4, 1)(jax.random.key(0))
+    rows = Batch(obs=jnp.asarray(RNG.normal(size=(6, 3)), jnp.float32), action=jnp.array([0, 1, 1, 0, 1, 0], jnp.int32))
+    cloned = of_clone(network)
+    each = jax.vmap(lambda row: cloned.loss(cloned.parameters, row))(rows)
+    assert float(each.mean()) == pytest.approx(float(clone({"actor": network}, rows, jax.random.key(0))[0]), rel=1e-5)
+    weighed = rows.replace(weight=jnp.arange(6.0))
+    again = jax.vmap(lambda row: cloned.loss(cloned.parameters, row))(weighed)
+    np.testing.assert_allclose(again, each * np.arange(6), rtol=1e-5)
+    asked = cloned.log_chance(rows.obs[1], rows.action[1])
+    assert float(asked(cloned.parameters)) == pytest.approx(-float(each[1]), rel=1e-5)
+    once = jax.tree.map(lambda x: x[None], cloned.parameters)
+    found = traced_influence(cloned.loss, asked, once, jnp.ones(1), rows)
+    assert found[1] > 0 and found[1] == found.max()  # nothing speaks for a row's action as the row itself does
 
 
 def test_influences_must_fit_their_groups() -> None:

@@ -9,8 +9,9 @@ and looks.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,8 +19,10 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, PyTree
 from scipy.stats import rankdata
 
+from pilothouse.core.batch import Batch
 from pilothouse.core.errors import DataError
 from pilothouse.core.plain import plain
+from pilothouse.objectives.cloning import cloning_loss
 
 RowLoss = Callable[[PyTree, PyTree], Array]
 """`loss(parameters, row) -> scalar`."""
@@ -96,6 +99,41 @@ def traced_influence(
         return rates @ jax.lax.map(at, checkpoints)
 
     return -np.asarray(program(checkpoints, rates, rows), np.float64)
+
+
+class Cloned(NamedTuple):
+    """A cloned actor as influences see it: its `parameters`, the `loss` of a row (a batch of `obs`, `action` and, for
+    advantage-weighted cloning, `weight`), and the rest of the network."""
+
+    parameters: PyTree
+    loss: RowLoss
+    rest: PyTree
+
+    def log_chance(self, obs: PyTree, action: PyTree) -> Value:
+        """The value to ask about: the log-probability of an action at an observation (for a deterministic actor minus
+        the squared error to it)."""
+        return lambda parameters: -_cloning(parameters, self.rest, obs, action)
+
+
+def of_clone(network: PyTree) -> Cloned:
+    """What `curvature_influence` and `traced_influence` need of an actor (or an actor with a value) that was cloned.
+
+    Of offline methods that extract their policy by weighted cloning, give the rows their last weights.
+    """
+    parameters, rest = eqx.partition(network, eqx.is_inexact_array)
+
+    def loss(parameters: PyTree, row: Batch) -> Array:
+        own = _cloning(parameters, rest, row.obs, row.action)
+        return row.weight * own if "weight" in row else own
+
+    return Cloned(parameters, loss, rest)
+
+
+def _cloning(parameters: PyTree, rest: PyTree, obs: PyTree, action: PyTree) -> Array:
+    said = eqx.combine(parameters, rest)(obs)
+    distribution = said[0] if isinstance(said, tuple) else said
+    # The loss is written for batches: a batch of this one row.
+    return cloning_loss(jax.tree.map(lambda x: x[None], distribution), jax.tree.map(lambda x: x[None], action))[0]
 
 
 def by_group(influence: Float[np.ndarray, " rows"], groups: Int[np.ndarray, " rows"]) -> Float[np.ndarray, " groups"]:
