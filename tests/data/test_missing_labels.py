@@ -22,6 +22,7 @@ from pilothouse.data.missing_labels import Imputed, Labelled
 from pilothouse.data.quality import Grid, occupancy, reward_sparsity
 from pilothouse.data.reading import read_dataset
 from pilothouse.data.writing import write_dataset
+from pilothouse.evaluate.comparison import Plan, compare
 from pilothouse.evaluate.corrupted_data import corrupted
 from pilothouse.evaluate.logged import Logged
 from pilothouse.recipes.offline.reward_imputation import reward_imputation
@@ -95,6 +96,9 @@ def test_masks_go_with_their_rows(lacking: Dataset) -> None:
         lambda data, path: corrupted(data, "reward", share=0.5, scale=1.0),
         lambda data, path: Logged.of(data),
         lambda data, path: DataSource(data).fixed(),
+        lambda data, path: compare(
+            [reward_imputation()], DataSource(six().hiding(reward=HIDDEN)), Plan(), out=path / "c"
+        ),
         lambda data, path: builder(td3bc(), DataSource(data)),
         lambda data, path: builder(reward_imputation(), DataSource(data)),  # actions are missing too
         lambda data, path: builder(reward_imputation(), DataSource(six().hiding(reward=np.ones(6, bool)))),
