@@ -2,7 +2,8 @@
 
 How well they say the activations is measured at rows held out, and whether they are the policy's own by two more
 dictionaries: one learned from another start must find features that are active alike, and one learned of the same policy
-with its weights drawn anew must not.
+with its weights drawn anew must not. Of policies that observe a few numbers the second is hard to pass: any network has
+features that go with these, and a dictionary of it finds them.
 """
 
 from collections.abc import Callable, Mapping
