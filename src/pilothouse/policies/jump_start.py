@@ -6,6 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 
 from pilothouse.core.aliases import Parts
@@ -23,7 +24,7 @@ class JumpStart(eqx.Module):
 
     guide: Policy
     learner: Policy
-    steps: Int[Array, ""] | int
+    steps: Int[Array | np.ndarray, ""] | int
 
     def reset(self, carry: Carry | None, task: PyTree, key: PRNGKeyArray) -> Carry:
         _, guides, learners = carry if carry is not None else (None, None, None)
