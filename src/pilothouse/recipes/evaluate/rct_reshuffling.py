@@ -111,6 +111,6 @@ CLAIM = Claim(
     seeds=12,
     notes=(
         "The truth of a cohort is the mean difference over 20,000 other trials, which is known to about 0.001. Nothing was "
-        "tuned."
+        "tuned; seed 0 was looked at first."
     ),
 )

@@ -148,6 +148,6 @@ CLAIM = Claim(
     notes=(
         "Models answer by an item-response law with difficulties of spread 2; equal ones have ability 0, the better one "
         "0.6, which is worth about eight points. The interval is two-sided at 95%, so that it shows a gain of equals in "
-        "2.5%. Nothing was tuned."
+        "2.5%. Nothing was tuned; seed 0 was looked at first, and the statement's `far too often` was written after it."
     ),
 )
