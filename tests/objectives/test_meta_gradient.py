@@ -9,8 +9,12 @@ import pytest
 from pilothouse.core.batch import Batch
 from pilothouse.networks.distributions import Deterministic
 from pilothouse.objectives.meta_gradient import (
+    cloned,
     come_nearer_to_experts,
+    imitate_and_improve,
+    learned,
     on,
+    outdo_cloning,
     stepped,
     weighed_td3_bc,
 )
@@ -28,7 +32,7 @@ class Slope(eqx.Module):
 
 
 class Guide(eqx.Module):
-    """Of two losses: their weighed sum."""
+    """Of three (an action, an observation, an action shown) or two (losses): their weighed sum."""
 
     weights: jax.Array
 
@@ -63,6 +67,38 @@ def test_a_step_by_hand_and_its_gradient() -> None:
     assert float(moved(jnp.asarray(2.0))["x"]) == pytest.approx(1.8)
     assert moved(jnp.asarray(2.0))["name"] == "kept"
     assert float(jax.grad(lambda w: moved(w)["x"])(jnp.asarray(2.0))) == pytest.approx(-0.6)
+
+
+def test_imitating_and_improving_by_hand() -> None:
+    batch = Batch(lived=rows([1.0], [9.0]), shown=rows([1.0, 2.0], [0.0, 2.0]))
+    parts = {"actor": Slope(jnp.asarray(1.0)), "critic": critic, "guide": Guide(jnp.array([1.0, 0.0, 2.0]))}
+    # Value at the lived row: -(1 - 2)^2 = -1. Squared errors shown: 1 and 0, half in the mean.
+    loss, aux = imitate_and_improve(cloned(3.0))(parts, batch, KEY)
+    assert float(loss) == pytest.approx(1 + 3 * 0.5)
+    assert float(aux["actor/q_mean"]) == pytest.approx(-1)
+    # The guide's sums: 1 + 0 and 2 + 2 * 2.
+    assert float(imitate_and_improve(learned)(parts, batch, KEY)[0]) == pytest.approx(1 + 3.5)
+
+
+def test_gild_asks_how_much_better_than_cloning_by_hand_and_by_differences() -> None:
+    with jax.enable_x64(True):
+        batch = Batch(lived=rows([1.0], [9.0]), shown=rows([1.0], [0.0]), unseen=rows([2.0], [9.0]))
+        parts = {"actor": Slope(jnp.asarray(1.0)), "critic": critic}
+        guide = Guide(jnp.array([-0.5, 0.0, 0.0]))
+        # The slope a. Lived: gradient of (a - 2)^2 is -2. Cloning: of a^2 is 2; together 0: a stays 1, and at the
+        # unseen row the value is -(2 - 4)^2 = -4. The guide's: -0.5; together -2.5: a = 1 + 0.1 * 2.5 = 1.25, and the
+        # value is -(2.5 - 4)^2 = -2.25. The gain is 1.75.
+        loss, aux = outdo_cloning(0.1)({**parts, "guide": guide}, batch, KEY)
+        assert float(aux["guide/gain"]) == pytest.approx(1.75)
+        assert float(loss) == pytest.approx(-np.tanh(1.75))
+
+        def judged(guide):
+            return outdo_cloning(0.1)({**parts, "guide": guide}, batch, KEY)[0]
+
+        found = eqx.filter_grad(judged)(guide).weights
+        np.testing.assert_allclose(found, differences(judged, guide), rtol=1e-3, atol=1e-8)
+        # By its pull p on the action, the slope moves by -0.1; dV/da = -2 * (2.5 - 4) * 2 = 6, so dV/dp = -0.6.
+        assert float(found[0]) == pytest.approx(0.6 / np.cosh(1.75) ** 2)
 
 
 def test_gorl_weighs_each_row_by_hand() -> None:
