@@ -34,8 +34,12 @@ class Simulators:
         return int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
 
     def begin_all(self) -> None:
-        """A new episode in every copy (also the first)."""
-        if self._obs is not None:
+        """A new episode in every copy (also the first).
+
+        Where nothing has been done since the last ones began, these are the new ones: a checkpoint that begins the first
+        episodes changes none of them.
+        """
+        if self.lengths.any():
             self.episodes += 1
         copies = range(self.world.size)
         self._obs = self.world.reset(list(copies), [self.episode_seed(copy) for copy in copies])
