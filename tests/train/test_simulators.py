@@ -4,31 +4,34 @@ from typing import Any
 
 import numpy as np
 
+from pilothouse.core.batch import Batch
+from pilothouse.core.spaces import Box, Spec
 from pilothouse.train.simulators import Simulators
 
 
 class Counting:
     """Two copies that only keep the seeds they were reset with."""
 
-    size = 2
+    size, spec = 2, Spec(Box((1,)), Box((1,), -1.0, 1.0))
 
     def __init__(self) -> None:
         self.seeds: list[list[int]] = []
 
-    def reset(self, copies: list[int], seeds: list[int]) -> np.ndarray:
-        self.seeds.append(seeds)
-        return np.zeros((len(copies), 1), np.float32)
+    def reset(self, indices: Any, seeds: Any, task: Any = ()) -> np.ndarray:
+        self.seeds.append(list(seeds))
+        return np.zeros((len(indices), 1), np.float32)
 
-    def step(self, action: Any) -> dict[str, np.ndarray]:
+    def step(self, actions: Any) -> Batch:
         no = np.zeros(2, bool)
-        return {"next_obs": np.ones((2, 1), np.float32), "reward": np.zeros(2), "terminated": no, "truncated": no}
+        return Batch(next_obs=np.ones((2, 1), np.float32), reward=np.zeros(2), terminated=no, truncated=no)
 
-    def snapshot(self) -> None:
-        return None
+    def close(self) -> None: ...
+
+    def snapshot(self) -> None: ...
 
 
 def begun(look: bool) -> list[list[int]]:
-    world: Any = Counting()
+    world = Counting()
     simulators = Simulators(world, (3,), 2)
     if look:
         simulators.snapshot()
