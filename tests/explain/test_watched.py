@@ -41,7 +41,8 @@ def leaning():
 
 
 def test_rows_of_an_episode_follow_each_other(leaning) -> None:
-    assert leaning.names == ("cart position", "cart velocity", "pole angle", "pole angular velocity") and leaning.choices == 2
+    assert leaning.names == ("cart position", "cart velocity", "pole angle", "pole angular velocity")
+    assert leaning.choices == 2
     assert leaning.obs.shape == leaning.next_obs.shape == (len(leaning), 4)
     for one in leaning.episodes:
         mine = leaning.rows(leaning.episode == one)
