@@ -10,8 +10,7 @@ from pilothouse.core.errors import DataError, SettingError
 from pilothouse.explain.fidelity import infidelity
 from pilothouse.explain.text_attribution import Passage, attribute_texts, scorer, stand_ins
 from pilothouse.networks.transformer import Transformer, TransformerConfig
-from pilothouse.policies.language_model import LanguageModel
-from pilothouse.worlds.arithmetic import EOS, VOCABULARY, ArithmeticWords
+from pilothouse.worlds.arithmetic import VOCABULARY
 
 CONFIG = TransformerConfig(VOCABULARY, 16, 1, 2, 1, 16)
 MODEL = jax.tree.map(lambda x: 8 * x if x.ndim == 2 else x, Transformer(CONFIG, key=jax.random.key(0)))
@@ -19,9 +18,9 @@ PASSAGES = [Passage((1, 4, 13, 5, 16), (6, 2)), Passage((1, 7, 4, 14, 4, 16), (7
 
 
 def test_the_response_is_the_log_probability_that_the_model_gives() -> None:
-    model = LanguageModel(MODEL, ArithmeticWords(), (EOS,))
     for passage in PASSAGES:
-        logits = model.logits([*passage.prompt, *passage.completion])
+        tokens = jnp.array([*passage.prompt, *passage.completion])
+        logits = MODEL(tokens, jnp.ones(len(tokens), bool))
         known = np.asarray(jax.nn.log_softmax(logits, axis=-1))
         first = len(passage.prompt) - 1
         wanted = sum(known[first + i, token] for i, token in enumerate(passage.completion))

@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
 
 from pilothouse.core.errors import DataError
 from pilothouse.networks.transformer import Transformer
@@ -23,8 +21,8 @@ STEP = 16
 class Words(Protocol):
     """How text becomes tokens and back."""
 
-    def encode(self, text: str) -> list[int]:
-        """The tokens of a prompt, with whatever stands before every text."""
+    def encode(self, text: str, *, whole: bool = False) -> list[int]:
+        """The tokens of a prompt, with whatever stands before every text, unless the text is `whole` and holds it."""
         ...
 
     def decode(self, tokens: Sequence[int]) -> str:
@@ -63,7 +61,10 @@ class LanguageModel:
 
     def prompt(self, text: str, *, chat: bool = False) -> list[int]:
         """The tokens of a prompt, in a conversation of one turn if `chat`. Raises `DataError` for an empty one."""
-        found = self.words.encode(self.words.chat([{"role": "user", "content": text}]) if chat else text)
+        if chat:  # the template writes what stands before every text itself
+            found = self.words.encode(self.words.chat([{"role": "user", "content": text}]), whole=True)
+        else:
+            found = self.words.encode(text)
         if not found:
             raise DataError(f"The prompt {text!r} has no tokens; expected at least one.")
         return found
@@ -111,16 +112,6 @@ class LanguageModel:
         kept = tuple(int(token) for token in tokens[:length])
         text = self.words.decode(kept[:-1] if ended else kept)
         return Written(text, kept, tuple(float(x) for x in log_probs[:length]), ended)
-
-    def logits(self, tokens: Sequence[int]) -> Float[np.ndarray, "time vocabulary"]:
-        """What the model expects behind each token of a text."""
-        found = _logits(self.model, jnp.asarray(tokens, jnp.int32))
-        return np.asarray(found)
-
-
-@jax.jit
-def _logits(model: Transformer, tokens: Any) -> Any:
-    return model(tokens, jnp.ones(len(tokens), bool))
 
 
 def padded(rows: Sequence[Sequence[int]], room: int) -> tuple[np.ndarray, np.ndarray]:

@@ -46,8 +46,8 @@ def decode(tokens) -> str:
 class ArithmeticWords:
     """The words of this world, as language models take them: a token a character, BOS before every prompt."""
 
-    def encode(self, text: str) -> list[int]:
-        return [BOS, *encode(text).tolist()]
+    def encode(self, text: str, *, whole: bool = False) -> list[int]:
+        return [*([] if whole else [BOS]), *encode(text).tolist()]
 
     def decode(self, tokens: Sequence[int]) -> str:
         return decode(tokens)

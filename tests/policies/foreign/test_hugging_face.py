@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -16,6 +17,11 @@ from pilothouse.policies.language_model import LanguageModel
 FOLDER = Path(__file__).parent / "language"
 ANSWERS = json.loads((FOLDER / "transformers.json").read_text())
 MODELS = {name: read_language_model(FOLDER / name) for name in ANSWERS["models"]}
+
+
+def logits_of(model: LanguageModel, tokens: Any) -> np.ndarray:
+    """What the model expects behind each token of a text."""
+    return np.asarray(model.model(jnp.asarray(tokens, jnp.int32), jnp.ones(len(tokens), bool)))
 
 
 @pytest.fixture(params=sorted(MODELS))
@@ -34,7 +40,7 @@ def test_tokens_and_texts_are_those_of_the_library(family: tuple[LanguageModel, 
 def test_logits_are_those_of_the_library(family: tuple[LanguageModel, list[dict[str, Any]]]) -> None:
     model, rows = family
     for row in rows:
-        logits = np.asarray(model.logits(row["tokens"]), np.float64)
+        logits = np.asarray(logits_of(model, row["tokens"]), np.float64)
         np.testing.assert_allclose(logits[:, :24], row["logits"], atol=2e-4)
         np.testing.assert_allclose(np.logaddexp.reduce(logits, axis=-1), row["total"], atol=2e-4)
 
@@ -44,7 +50,7 @@ def test_greedy_completions_are_those_of_the_library(family: tuple[LanguageModel
     found = model.write(ANSWERS["texts"], longest=10, temperature=0.0)
     assert [list(row[0].tokens) for row in found] == [row["greedy"] for row in rows]
     for (written,), row in zip(found, rows, strict=True):
-        logits = model.logits([*row["tokens"], *written.tokens])
+        logits = logits_of(model, [*row["tokens"], *written.tokens])
         known = np.asarray(jax.nn.log_softmax(logits, axis=-1))[len(row["tokens"]) - 1 : -1]
         of_tokens = known[np.arange(len(written.tokens)), list(written.tokens)]
         np.testing.assert_allclose(written.log_probs, of_tokens, atol=2e-4)
@@ -67,7 +73,7 @@ def test_draws_follow_the_temperature_and_the_seed() -> None:
     assert len({written.tokens for written in one[0]}) > 1
     assert one != model.write(["one plus two is"], samples=4, longest=5, seed=4)
     many = model.write(["one"], samples=400, longest=1, temperature=0.5)[0]
-    known = np.asarray(jax.nn.log_softmax(model.logits(model.prompt("one"))[-1]), np.float64)
+    known = np.asarray(jax.nn.log_softmax(logits_of(model, model.prompt("one"))[-1]), np.float64)
     drawn = np.exp(2 * known) / np.exp(2 * known).sum()  # temperature 1/2 squares the probabilities
     mean = float(drawn @ known)
     error = np.sqrt(drawn @ (known - mean) ** 2 / 400)
@@ -141,6 +147,22 @@ def test_chat_templates_stay_in_their_sandbox(tmp_path: Path) -> None:
     (folder / "chat_template.jinja").unlink()
     with pytest.raises(PolicyError, match="no chat template"):
         read_language_model(folder).prompt("hello", chat=True)
+
+
+def test_what_stands_before_every_text_stands_there_once(tmp_path: Path) -> None:
+    # As Llama's: the tokenizer sets a token before every text, and the chat template writes it too.
+    folder = changed(tmp_path / "model")
+    words = json.loads((folder / "tokenizer.json").read_text())
+    words["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": "<|start|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {"<|start|>": {"id": "<|start|>", "ids": [1], "tokens": ["<|start|>"]}},
+    }
+    (folder / "tokenizer.json").write_text(json.dumps(words))
+    (folder / "chat_template.jinja").write_text("<|start|>{{ messages[0]['content'] }}")
+    model = read_language_model(folder)
+    assert model.prompt("one") == model.prompt("one", chat=True) == [1, *model.words.encode("one", whole=True)]
 
 
 def test_old_and_new_ways_to_write_rotary_positions() -> None:

@@ -250,9 +250,9 @@ class TokenizerWords:
         found = _json(beside) if beside.is_file() else {}
         self.config: dict[str, Any] = found if isinstance(found, dict) else {}
 
-    def encode(self, text: str) -> list[int]:
-        """Tokens of a text, with what the tokenizer sets before every text."""
-        return self.tokenizer.encode(text).ids
+    def encode(self, text: str, *, whole: bool = False) -> list[int]:
+        """Tokens of a text, with what the tokenizer sets before every text unless it is `whole`."""
+        return self.tokenizer.encode(text, add_special_tokens=not whole).ids
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of tokens; special tokens are left out."""
