@@ -23,7 +23,7 @@ from pilothouse.algorithm.settings import Count, Fraction, NotNegative, Positive
 from pilothouse.algorithm.steps import Algorithm, Objective
 from pilothouse.core.spaces import Spec
 from pilothouse.data.batches import Uniform
-from pilothouse.data.scaled_rewards import ScaledRewards
+from pilothouse.data.relabelled import Relabelled
 from pilothouse.evaluate.arms import final_returns
 from pilothouse.evaluate.claim import Claim, Measured
 from pilothouse.evaluate.relations import greater
@@ -63,7 +63,7 @@ def pars(
         Objective(infeasible_values(lowest, far), ("critic",), weight=penalty, name="infeasible"),
     )
     actor = Objective(penalised_policy(tether), ("actor",))
-    rows = ScaledRewards(Uniform("data", batch, discount), scale)
+    rows = Relabelled(Uniform("data", batch, discount), lambda parts, drawn: drawn.replace(reward=scale * drawn.reward))
     return Algorithm.of(
         parts={
             **deterministic_parts(spec, width, depth),
