@@ -1,6 +1,7 @@
 """Gradients through a step: what a guide is worth is how well its pupil does after learning from it.
 
-GILD learns a loss of imitation, GORL a weight for each row. The pupil takes one step of plain gradient descent on what the guide said; the guide learns by the gradient through it.
+GILD learns a loss of imitation, GORL a weight for each row. The pupil takes one step of plain gradient descent on what the
+guide said; the guide learns by the gradient through it.
 """
 
 from collections.abc import Callable
