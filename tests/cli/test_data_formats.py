@@ -59,6 +59,15 @@ def test_what_is_wrong_is_one_line(
     assert sorted(trials.parent.iterdir()) == before
 
 
+@pytest.mark.parametrize(("columns", "words"), (((), "no column is known as 'obs'"), (COLUMNS, "steps=0")))
+def test_compare_reads_tables_as_the_columns_say(
+    trials: Path, capsys: pytest.CaptureFixture[str], columns: tuple[str, ...], words: str
+) -> None:
+    """Asking for no updates at all is refused, but only once the table has been read."""
+    assert main(["compare", "bc", "--data", "trials.csv", "--steps", "0", *columns]) == 2
+    assert words in capsys.readouterr().err
+
+
 def test_inferred_spaces_give_way_to_those_of_the_place_where_it_is_measured(trials: Path) -> None:
     columns = {"obs": ["cos", "sin", "speed"], "action": "torque", "episode": "trial"}
     alone = resolve(data=trials, columns=columns)

@@ -10,10 +10,11 @@ from pilothouse.core.errors import SettingError
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-def add_options(command: Any, place: Callable[[Any], None]) -> None:
+def add_options(command: Any, place: Callable[[Any], None], columns: Callable[[Any], None]) -> None:
     """What can be typed after `pilothouse compare`."""
     command.add_argument("recipes", metavar="RECIPE", nargs="*", help="methods that learn from data")
     command.add_argument("--data", metavar="PATH", help="a dataset: its folder or file, or an installed Minari id")
+    columns(command)
     place(command)
     command.add_argument("--steps", type=int, help="gradient updates of each seed (10,000, or what --budget buys)")
     command.add_argument("--seeds", type=int, default=5, help="how many seeds of each method (5)")
@@ -77,6 +78,7 @@ def run(options: Namespace, say: Callable[[str], None], pairs: dict[str, str]) -
         raise SettingError("No --data. Which dataset? `pilothouse compare iql td3bc --data PATH`.")
     from pilothouse.algorithm.recipe import saying_what
     from pilothouse.catalogue.catalogue import load_recipe
+    from pilothouse.cli.datasets import columns_of
     from pilothouse.evaluate.comparison import STEPS, Plan, compare
     from pilothouse.evaluate.tuning_grids import parse_grid
     from pilothouse.report.comparison_report import write_comparison_report
@@ -92,7 +94,7 @@ def run(options: Namespace, say: Callable[[str], None], pairs: dict[str, str]) -
     steps = options.steps if options.steps is not None or budget is not None else STEPS
     takes = bounds[0].recipe.takes if bounds else None
     with saying_what(bounds[0].name if bounds else "", takes):
-        source = resolve(data=options.data, env=options.env, world=options.world)
+        source = resolve(data=options.data, env=options.env, world=options.world, columns=columns_of(options))
     assert isinstance(source, DataSource)
     found = compare(
         bounds,

@@ -46,7 +46,7 @@ def make_parser() -> Parser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     _quickstart(commands)
     _train(commands)
-    compare.add_options(_command(commands, "compare", "say which method to trust on your data"), _place)
+    compare.add_options(_command(commands, "compare", "say which method to trust on your data"), _place, _columns)
     _evaluate(commands)
     examine.add_options(
         _command(commands, "examine", "say how good, how brittle and why a policy is"), POLICY, _place, elsewhere
