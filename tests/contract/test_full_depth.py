@@ -89,7 +89,7 @@ def test_the_gate_takes_a_tenth_by_the_commit_and_what_changed() -> None:
 
 def test_every_kind_of_recipe_has_checks() -> None:
     kinds = {RECIPES[name].makes for name in made() if name in RECIPES}
-    known = {"Algorithm", "Transform", "Estimator", "Explainer", "Watcher", "WorstCase", "Study"}
+    known = {"Algorithm", "Transform", "Estimator", "Explainer", "Watcher", "WorstCase", "Benchmark", "Study"}
     assert kinds <= known, "write its checks, here, in test_recipes.py or beside them"
 
 

@@ -97,7 +97,8 @@ class Recipe:
     takes: Takes | None
     settings: Mapping[str, Setting] = field(repr=False)
     makes: str
-    """What the function returns: `Algorithm`, `Transform`, `Estimator`, `Explainer`, `Watcher`, `WorstCase` or `Study`."""
+    """What the function returns: `Algorithm`, `Transform`, `Estimator`, `Explainer`, `Watcher`, `WorstCase`, `Benchmark` or
+    `Study`."""
 
     @property
     def doc(self) -> str:
