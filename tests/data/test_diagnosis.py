@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pilothouse.core.errors import DataError
 from pilothouse.core.spaces import Box, DictSpace, Discrete, Spec
 from pilothouse.data import diagnosis
 from pilothouse.data.diagnosis import FAMILIES, diagnose
@@ -164,3 +165,21 @@ def test_dicts_and_choices_are_taken(recorded):
     found = diagnose(recorded((100, 100), spec))
     assert found.behaviour is not None and found.obs_entries == 4
     json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_what_lacks_labels_is_told_by_the_episodes_that_have_them():
+    """Six rows of episode 0 have no reward, episode 3 none and no action: the other eighteen are described, as alone."""
+    data, rows = trajectories(), np.arange(1000)
+    partial = data.hiding(reward=(rows < 6) | (rows // 50 == 3), action=rows // 50 == 3)
+    found, alone = diagnose(partial), diagnose(data.select([e for e in range(20) if e not in (0, 3)]))
+    assert found.unlabelled is not None and alone.unlabelled is None
+    assert vars(found.unlabelled) == {"rewards": 56, "actions": 50, "episodes": 2, "rows": 100}
+    assert (found.transitions, found.returns, found.numbers) == (900, alone.returns, alone.numbers)
+    assert found.findings[0].name == "size" and found.findings[1].sentence == (
+        "56 rows have no reward and 50 rows have no action, in 2 episodes of 100 transitions; all else that is said here "
+        "is of the 18 episodes with every label."
+    )
+    assert [family for family, _ in found.suits][:2] == ["imputed rewards", "imputed actions"]
+    assert found.suits[2:] == alone.suits
+    with pytest.raises(DataError, match="no episode has all of both"):
+        diagnose(data.hiding(reward=rows % 50 == 7))

@@ -49,6 +49,15 @@ def test_the_lines_say_the_same(data):
         assert finding.level == "sound" or finding.sentence in lines
 
 
+def test_a_dataset_that_lacks_labels_has_its_page_and_its_lines(data):
+    partial = data.hiding(reward=np.arange(600) < 40)
+    found = diagnose(partial)
+    html, lines = dataset_page(partial, found, source="x").html(), "\n".join(dataset_text(partial, found))
+    for shown in (html, lines):
+        assert "40 rows have no reward" in shown and "reward-imputation" in shown
+    assert partial.fingerprint in html and "nan" not in lines.lower().replace("nan and infinity", "")
+
+
 def test_a_fault_is_in_the_first_section(data):
     reward = np.zeros(600)
     found = diagnose(replace(data, reward=reward))

@@ -104,6 +104,25 @@ class Dataset:
                     f"Learn from such data with {_LEARNERS[label]!r}, or record every {label}."
                 )
 
+    def labelled(self) -> "Dataset":
+        """Only the episodes that have every reward and every action: the dataset itself, where all have.
+
+        **Raises:** `DataError` where no episode has.
+        """
+        lacking = np.zeros(len(self), bool)
+        for mask in LABELS.values():
+            known = getattr(self, mask)
+            lacking |= False if known is None else ~known
+        if not lacking.any():
+            return self
+        whole = np.flatnonzero(np.add.reduceat(lacking.astype(np.int64), self.starts) == 0)
+        if not len(whole):
+            raise DataError(
+                f"{self.name}: {self.missing('reward')} of {len(self)} rows have no reward, {self.missing('action')} no "
+                f"action, and no episode has all of both, by which to describe the rest. Record some episodes whole."
+            )
+        return self.select(whole)
+
     def hiding(self, **hidden: Shaped[np.ndarray, "..."]) -> "Dataset":
         """The dataset without the labels of these rows: `hiding(reward=mask)`, `hiding(action=mask)`, or both.
 

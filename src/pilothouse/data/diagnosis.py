@@ -30,6 +30,8 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "pessimistic value learning": ("cql", "edac", "sac-n"),
     "model-based": ("mopo", "combo"),
     "sequence models": ("decision-transformer",),
+    "imputed rewards": ("reward-imputation",),
+    "imputed actions": ("ss-orl",),
 }
 """The families that `suits` names, with the keys of recipes that belong to them; not all need have been built."""
 MEANINGS: Mapping[str, str] = {
@@ -40,6 +42,8 @@ MEANINGS: Mapping[str, str] = {
     "pessimistic value learning": "learn what actions are worth and distrust whatever is little known",
     "model-based": "learn how the world answers, and practise in that, pessimistically",
     "sequence models": "learn to continue episodes, given the return that is asked for",
+    "imputed rewards": "learn from the rewards that are known what the others would have been, and use every row",
+    "imputed actions": "learn from the actions that are known what was done elsewhere, and use every row",
 }
 """Each family in the words of someone who has not met it."""
 SPARSE = 0.9
@@ -127,9 +131,21 @@ class Coverage:
 
 
 @dataclass(frozen=True)
+class Unlabelled:
+    """What some rows lack: `rewards` and `actions`, in rows; `episodes` that lack any, and the `rows` of those."""
+
+    rewards: int
+    actions: int
+    episodes: int
+    rows: int
+
+
+@dataclass(frozen=True)
 class Diagnosis:
     """What `diagnose` found. `rows_seen` of `transitions` were looked at; all of it where they are equal.
 
+    - `unlabelled`: None where every row has its reward and its action; else all other numbers, `transitions` and
+      `episodes` too, are of the episodes that have them throughout.
     - `numbers`: as `summarise` gives them; `gaps`: rows whose `next_obs` is not the `obs` of the next row of their
       episode; `nonfinite`: NaN and infinite numbers; `out_of_bounds`: rows with an action outside its bounds.
     - `constant_obs`, `constant_action`: entries that never change, as `name[index]`.
@@ -156,6 +172,7 @@ class Diagnosis:
     obs_entries: int
     coverage: Coverage
     behaviour: Behaviour | None
+    unlabelled: Unlabelled | None = None
     findings: tuple[Finding, ...] = ()
     suits: tuple[tuple[str, str], ...] = ()
     cautions: tuple[tuple[str, str], ...] = ()
@@ -189,7 +206,12 @@ def diagnose(
     - `seed`: of the rows that neighbours are looked for among, and of the episodes that stand for a larger dataset.
     - `references`: mean returns of a random and of a good policy in the same environment, for trajectory quality.
     - `reference_data`: a dataset of the same spaces that has seen much, such as a replay, for SACo.
+
+    Where some rows lack their reward or action, the episodes that have all of them are looked through, for the rest.
+
+    **Raises:** `DataError` where no episode has them throughout.
     """
+    unlabelled, dataset = _unlabelled(dataset), dataset.labelled()
     seen = _sampled(dataset, seed)
     found = Diagnosis(
         name=dataset.name,
@@ -210,9 +232,18 @@ def diagnose(
         obs_entries=_entries(seen),
         coverage=_coverage(seen, reference_data),
         behaviour=behaviour(seen, seed=seed),
+        unlabelled=unlabelled,
     )
     suits, cautions = _families(found)
     return replace(found, findings=_findings(found), suits=suits, cautions=cautions)
+
+
+def _unlabelled(dataset: Dataset) -> Unlabelled | None:
+    rewards, actions = dataset.missing("reward"), dataset.missing("action")
+    if not rewards and not actions:
+        return None
+    whole = dataset.labelled()
+    return Unlabelled(rewards, actions, dataset.episodes - whole.episodes, len(dataset) - len(whole))
 
 
 def _sampled(dataset: Dataset, seed: int) -> Dataset:
@@ -321,10 +352,25 @@ def _findings(found: Diagnosis) -> tuple[Finding, ...]:
     if found.rows_seen < found.transitions:
         told = f"Looked at {found.rows_seen:,} of {found.transitions:,} transitions, in whole episodes drawn at random."
         said.insert(0, Finding("sample", "note", told + " Returns are of all episodes."))
+    if found.unlabelled is not None:
+        said.insert(0, _told_unlabelled(found.unlabelled, found.episodes))
     if found.transitions < FEW:
         told = f"{_count(found.transitions, 'transition')}: little to learn from; expect results to differ by seed."
         said.insert(0, Finding("size", "note", told))
     return tuple(said)
+
+
+def _told_unlabelled(lacking: Unlabelled, whole: int) -> Finding:
+    parts = [
+        f"{_count(rows, 'row')} {'has' if rows == 1 else 'have'} no {label}"
+        for rows, label in ((lacking.rewards, "reward"), (lacking.actions, "action"))
+        if rows
+    ]
+    told = (
+        f"{' and '.join(parts)}, in {_count(lacking.episodes, 'episode')} of {_count(lacking.rows, 'transition')}; all else "
+        f"that is said here is of the {_count(whole, 'episode')} with every label."
+    )
+    return Finding("labels", "note", told)
 
 
 def _soundness(found: Diagnosis) -> list[Finding]:
@@ -458,6 +504,10 @@ def _families(found: Diagnosis) -> tuple[tuple[tuple[str, str], ...], tuple[tupl
     returns, rewards, doing = found.returns, found.rewards, found.behaviour
     suits: list[tuple[str, str]] = []
     cautions: list[tuple[str, str]] = []
+    for label, rows in _lacking(found.unlabelled):
+        suits.append(
+            (f"imputed {label}", f"{_count(rows, 'row')} without {label}, which other methods refuse or waste.")
+        )
     if returns.high == returns.low:
         every = "Every episode earns the same"
         suits.append(
@@ -474,14 +524,15 @@ def _families(found: Diagnosis) -> tuple[tuple[tuple[str, str], ...], tuple[tupl
     elif found.episodes >= 20:
         gain = f"the best tenth earns {_number(returns.best)} and the average episode {_number(returns.mean)}"
         suits.append(("filtered imitation", f"Episodes differ: {gain}; copying the good ones is the line to beat."))
+    first = len(_lacking(found.unlabelled))
     suits.insert(
-        0 if not returns.alike else len(suits), ("constrained value learning", _why_constrained(found, narrow))
+        first if not returns.alike else len(suits), ("constrained value learning", _why_constrained(found, narrow))
     )
     if modal and doing is not None:
         told = (
             f"Two ways to act in {doing.multimodality:.0%} of the situations: a policy that averages them does neither."
         )
-        suits.insert(1, ("expressive policies", told))
+        suits.insert(first + 1, ("expressive policies", told))
         cautions.append(("imitation", "A single bump over actions blurs ways to act that are far apart."))
     if broad and rewards.kind != "constant":
         told = "Actions vary widely in like situations, so that values can be compared beyond what was mostly done"
@@ -516,6 +567,13 @@ def _families(found: Diagnosis) -> tuple[tuple[tuple[str, str], ...], tuple[tupl
         told = f"Only {rewards.events:.0%} of the episodes hold a reward other than the usual one"
         cautions.append(("sequence models", f"{told}: few returns to ask for, and pieces of episodes are not joined."))
     return tuple(suits), tuple(cautions)
+
+
+def _lacking(unlabelled: Unlabelled | None) -> list[tuple[str, int]]:
+    """The labels that some rows lack, and how many rows."""
+    if unlabelled is None:
+        return []
+    return [(label, rows) for label in ("rewards", "actions") if (rows := getattr(unlabelled, label))]
 
 
 def _why_constrained(found: Diagnosis, narrow: bool) -> str:

@@ -50,6 +50,7 @@ def write_dataset_report(path: Path, dataset: Dataset, found: Diagnosis, *, sour
 
 def dataset_page(dataset: Dataset, found: Diagnosis, *, source: str) -> Page:
     """The page before it is written."""
+    fingerprint, dataset = dataset.fingerprint, dataset.labelled()
     sections = [
         Section("What it is good for", _verdict(found)),
         Section("What this suggests", _suggestions(found, source)),
@@ -57,13 +58,14 @@ def dataset_page(dataset: Dataset, found: Diagnosis, *, source: str) -> Page:
         Section("Is it sound?", _soundness(found)),
         Section("What was done", _behaviour(dataset, found)),
         Section("What is observed and done", _spaces(dataset)),
-        Section("How this was found", _method(found, dataset)),
+        Section("How this was found", _method(found, fingerprint)),
     ]
     return Page(dataset.name, "Pilothouse dataset", dataset.description, sections)
 
 
 def dataset_text(dataset: Dataset, found: Diagnosis) -> Iterator[str]:
     """The same for a terminal, a line at a time."""
+    dataset = dataset.labelled()
     yield f"{found.name}  (environment {found.env_id or 'unknown'})"
     yield f"  observes {_space(dataset.spec.obs)}; does {_space(dataset.spec.action)}"
     yield f"  {count(found.transitions, 'transition')} in {count(found.episodes, 'episode')} of {_lengths(found)} steps"
@@ -179,6 +181,7 @@ def _titled(finding: Finding) -> str:
         "behaviour": "Behaviour",
         "size": "Size",
         "sample": "Sample",
+        "labels": "Labels",
     }[finding.name]
 
 
@@ -251,7 +254,7 @@ def _entries(dataset: Dataset, side: str) -> list[tuple[str, ...]]:
     return rows
 
 
-def _method(found: Diagnosis, dataset: Dataset) -> list[Block]:
+def _method(found: Diagnosis, fingerprint: str) -> list[Block]:
     looked = (
         f"All {found.transitions:,} transitions were looked at."
         if found.rows_seen == found.transitions
@@ -267,7 +270,7 @@ def _method(found: Diagnosis, dataset: Dataset) -> list[Block]:
         "return lies between two references (Schweighofer et al., arXiv:2111.04714).",
         "Duplicates are transitions that agree in every bit.",
     ]
-    fold = Folded("Fingerprint", [Prose(f"`{dataset.fingerprint}`")])
+    fold = Folded("Fingerprint", [Prose(f"`{fingerprint}`")])
     blocks: list[Block] = [Bullets(about), fold]
     if not found.returns.referenced:
         blocks.insert(
