@@ -7,7 +7,7 @@ import pytest
 
 from pilothouse.core.errors import SpaceError
 from pilothouse.core.spaces import MASK, Box, DictSpace, Discrete, MultiDiscrete, Space, Tokens
-from pilothouse.networks.encoders import IMAGE_FEATURES, ConvolutionalNet, Encoder, mask_in
+from pilothouse.networks.encoders import IMAGE_FEATURES, ConvolutionalNet, Encoder, convolved, mask_in
 
 KEY = jax.random.key(0)
 PICTURE = Box((8, 8, 3), 0, 255, "uint8")
@@ -90,3 +90,15 @@ def test_two_cameras_have_nets_of_their_own_and_tokens_are_refused() -> None:
     assert len(kernels) == 2 and np.any(kernels[0] != kernels[1])
     with pytest.raises(SpaceError, match="transformer"):
         Encoder(Tokens(5, 3, 2), key=KEY)
+
+
+@pytest.mark.parametrize(("sides", "stride"), [((5, 8), 1), ((5, 8), 2), ((7, 4), 3)])
+def test_a_convolution_is_the_sum_over_its_window_with_zeros_around(sides: tuple[int, int], stride: int) -> None:
+    x, kernel = np.random.default_rng(0).normal(size=(*sides, 2)), np.random.default_rng(1).normal(size=(3, 3, 2, 4))
+    ours = convolved(jnp.asarray(x, jnp.float32), jnp.asarray(kernel, jnp.float32), stride=stride)
+    layout = ("NHWC", "HWIO", "NHWC")
+    args = (jnp.asarray(x[None], jnp.float32), jnp.asarray(kernel, jnp.float32), (stride, stride), "SAME")
+    np.testing.assert_allclose(ours, jax.lax.conv_general_dilated(*args, dimension_numbers=layout)[0], atol=1e-5)
+    if stride == 1:  # slowly, at one place in the middle
+        window = x[1:4, 2:5]
+        np.testing.assert_allclose(ours[2, 3], np.einsum("ijc,ijco->o", window, kernel), rtol=1e-5)

@@ -13,6 +13,8 @@ from pilothouse.worlds.registry import names, world
 from pilothouse.worlds.world import World
 
 SHORT = {name: world(name, **({} if name == "arithmetic" else {"horizon": 7})) for name in names()}
+DIFFERENT = [name for name in names() if not name.endswith("-pictures") or name == "point-maze-pictures"]
+"""One world seen as pictures stands for all where compiling is dear: test_pictures.py looks at the scene of each."""
 NEVER_BEFORE = (
     "cartpole",
     "pendulum",
@@ -37,14 +39,15 @@ def run(place: World, key, steps: int):
     return obs, jax.lax.scan(one, state, jax.random.split(key, steps))[1]
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", DIFFERENT)
 def test_vmapped_equals_one_at_a_time(name):
     keys = jax.random.split(jax.random.key(1), 4)
     together = jax.jit(jax.vmap(lambda key: run(SHORT[name], key, 12)))(keys)
     alone = jax.jit(lambda key: run(SHORT[name], key, 12))
     for i, key in enumerate(keys):
         for ours, other in zip(jax.tree.leaves(alone(key)), jax.tree.leaves(together), strict=True):
-            np.testing.assert_allclose(ours, other[i], rtol=1e-4, atol=1e-4)
+            last_place = 1 if ours.dtype == jnp.uint8 else 1e-4  # of a pixel: half of it may be rounded either way
+            np.testing.assert_allclose(np.asarray(ours, np.float64), other[i], rtol=1e-4, atol=last_place)
 
 
 @pytest.mark.parametrize("name", NEVER_BEFORE)
@@ -54,7 +57,7 @@ def test_the_time_limit_truncates_and_does_not_terminate(name):
     np.testing.assert_array_equal(truncated, [False] * 6 + [True])
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", DIFFERENT)
 def test_observations_fit_the_space_and_types_never_change(name):
     place = SHORT[name]
     obs, (later, reward, terminated, truncated) = run(place, jax.random.key(2), 7)

@@ -10,12 +10,18 @@ def test_the_names_are_the_documented_ones():
         "pendulum",
         "pendulum-sparse",
         "pendulum-uncertain",
+        "cartpole-context",
+        "pendulum-context",
         "acrobot",
         "mountain-car-continuous",
         "mountain-car-sparse",
         "point-maze",
         "tabular",
         "arithmetic",
+        "cartpole-pictures",
+        "pendulum-pictures",
+        "mountain-car-pictures",
+        "point-maze-pictures",
     )
 
 

@@ -14,12 +14,18 @@ _WORLDS = {
     "pendulum": ("pendulum", "Pendulum"),
     "pendulum-sparse": ("pendulum", "SparsePendulum"),
     "pendulum-uncertain": ("uncertain", "pendulum"),
+    "cartpole-context": ("contextual", "cartpole"),
+    "pendulum-context": ("contextual", "pendulum"),
     "acrobot": ("acrobot", "Acrobot"),
     "mountain-car-continuous": ("mountain_car_continuous", "MountainCarContinuous"),
     "mountain-car-sparse": ("mountain_car_continuous", "SparseMountainCar"),
     "point-maze": ("point_maze", "PointMaze"),
     "tabular": ("registry", "_garnet"),
     "arithmetic": ("arithmetic", "Arithmetic"),
+    "cartpole-pictures": ("pictures", "cartpole"),
+    "pendulum-pictures": ("pictures", "pendulum"),
+    "mountain-car-pictures": ("pictures", "mountain_car"),
+    "point-maze-pictures": ("pictures", "point_maze"),
 }
 
 
