@@ -1,5 +1,6 @@
 """How a policy does over a whole set of physics: its mean, and the worst there is, over an even grid."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,23 +65,33 @@ class WorstCase:
 
     def __call__(self, policy: Policy | HostPolicy, place: Place, within: UncertaintySet, *, seed: int = 0) -> OverSet:
         """**Raises:** `UnknownNameError` for a constant that the place lacks, `SettingError` for a negative seed."""
-        if seed < 0:
-            raise SettingError(f"seed={seed}; expected at least 0.")
-        grid = within.grid(self.points)
-        with_values(place, grid[0])  # names are checked before anything is run
-        if set(grid[0]) <= set(constants_by_task(place)):
-            task = {name: np.repeat(np.array([p[name] for p in grid], np.float32), self.episodes) for name in grid[0]}
-            returns = self._lived(policy, place, len(grid), task, seed).reshape(len(grid), self.episodes)
-        else:
-            returns = np.stack([self._lived(policy, with_values(place, point), 1, (), seed) for point in grid])
-        return OverSet(tuple(grid), returns)
+        return over(policy, place, within.grid(self.points), self.episodes, seed)
 
-    def _lived(self, policy: Policy | HostPolicy, place: Place, times: int, task: Any, seed: int) -> np.ndarray:
-        seeds = [HELD_OUT + seed + episode for episode in range(self.episodes)] * times
-        actor = actor_of(policy, copies=len(seeds), seed=HELD_OUT + seed)
-        world = place.make(len(seeds))
-        try:
-            longest = int(getattr(world, "horizon", None) or LONGEST)
-            return np.asarray(host_episodes(actor, world, seeds, longest=longest, task=task).returns, np.float64)
-        finally:
-            world.close()
+
+def over(
+    policy: Policy | HostPolicy, place: Place, points: Sequence[Mapping[str, float]], episodes: int, seed: int = 0
+) -> OverSet:
+    """The policy in the place at each of these points, in so many episodes, the same at every point.
+
+    **Raises:** `UnknownNameError` for a constant that the place lacks, `SettingError` for a negative seed.
+    """
+    if seed < 0:
+        raise SettingError(f"seed={seed}; expected at least 0.")
+    with_values(place, points[0])  # names are checked before anything is run
+    if set(points[0]) <= set(constants_by_task(place)):
+        task = {name: np.repeat(np.array([p[name] for p in points], np.float32), episodes) for name in points[0]}
+        returns = _lived(policy, place, len(points), task, episodes, seed).reshape(len(points), episodes)
+    else:
+        returns = np.stack([_lived(policy, with_values(place, point), 1, (), episodes, seed) for point in points])
+    return OverSet(tuple(map(dict, points)), returns)
+
+
+def _lived(policy: Policy | HostPolicy, place: Place, times: int, task: Any, episodes: int, seed: int) -> np.ndarray:
+    seeds = [HELD_OUT + seed + episode for episode in range(episodes)] * times
+    actor = actor_of(policy, copies=len(seeds), seed=HELD_OUT + seed)
+    world = place.make(len(seeds))
+    try:
+        longest = int(getattr(world, "horizon", None) or LONGEST)
+        return np.asarray(host_episodes(actor, world, seeds, longest=longest, task=task).returns, np.float64)
+    finally:
+        world.close()
