@@ -47,6 +47,15 @@ def clone(parts: Parts, batch: Batch, key: PRNGKeyArray, *, actor: str = "actor"
     return loss, {f"{actor}/cloning_loss": loss}
 
 
+def clone_commanded(
+    parts: Parts, batch: Batch, key: PRNGKeyArray, *, behaviour: str = "behaviour"
+) -> tuple[Scalar, Aux]:
+    """The likelihood of actions given the observation and the `command` that they obeyed. Draws nothing."""
+    del key
+    loss = average(batch, cloning_loss(jax.vmap(parts[behaviour])(batch.obs, batch["command"]), batch.action))
+    return loss, {f"{behaviour}/cloning_loss": loss}
+
+
 def clone_by_advantage(
     sharpness: float | Array = 3.0,
     limit: float = 100.0,
