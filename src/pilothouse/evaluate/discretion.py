@@ -8,11 +8,11 @@ decides which of them wins.
 from typing import NamedTuple
 
 import numpy as np
-import scipy.optimize
 from jaxtyping import Bool, Float, Int
 from numpy.typing import ArrayLike
 
 from pilothouse.core.errors import DataError
+from pilothouse.statistics.comparisons import bradley_terry
 
 Votes = Int[np.ndarray, "pair principle"]
 
@@ -62,15 +62,7 @@ def priorities(votes: ArrayLike, labels: ArrayLike, *, ridge: float = 1e-2) -> F
     **Source:** Buyl et al., "AI Alignment at Your Discretion", arXiv:2502.10441, and the authors' code (their Elo).
     """
     share, count = supremacy(votes, labels)
-    wins = np.nan_to_num(share) * count
-
-    def loss(weight: np.ndarray) -> tuple[float, np.ndarray]:
-        apart = weight[:, None] - weight[None]
-        value = (wins * np.logaddexp(0, -apart)).sum() + ridge * (weight**2).sum() / 2
-        slope = -wins / (1 + np.exp(np.clip(apart, -500, 500)))
-        return float(value), slope.sum(axis=1) - slope.sum(axis=0) + ridge * weight
-
-    return scipy.optimize.minimize(loss, np.zeros(len(wins)), jac=True, method="BFGS").x
+    return bradley_terry(np.nan_to_num(share) * count, ridge=ridge)
 
 
 def discrepancy(one: ArrayLike, other: ArrayLike) -> float:
