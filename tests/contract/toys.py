@@ -28,7 +28,7 @@ from pilothouse.worlds.registry import world
 
 SMALL = {
     "width": 8, "depth": 1, "layers": 1, "batch": 8, "warmup": 4, "capacity": 64, "length": 8, "epochs": 1,
-    "minibatches": 1, "block": 1, "prompts": 2, "tries": 4, "pretraining": 20, "folds": 2,
+    "minibatches": 1, "block": 1, "exemplars": 4, "prompts": 2, "tries": 4, "pretraining": 20, "folds": 2,
     "offline": 4, "members": 2, "updates": 2, "rollouts": 4, "samples": 4, "grid": 3, "population": 4, "lives": 2, "questions": 8,
 }  # fmt: skip
 SIMULATORS = {"pendulum": "Pendulum-v1", "cartpole": "CartPole-v1"}
