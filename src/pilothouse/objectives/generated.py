@@ -63,6 +63,22 @@ def one_shot_policy(alpha: float | Array = 2.0, *, actor: str = "actor", critic:
     return efficient_diffusion
 
 
+def climb(alpha: float | Array = 1.0, *, actor: str = "actor", critic: str = "critic") -> Loss:
+    """Draw an action from the actor, and climb the critic there through all that the drawing takes.
+
+    Trains `actor`; draws `action` and `member`.
+
+    **Source:** Wang, Hunt and Zhou, arXiv:2208.06193, equation 3, its second term.
+    """
+
+    def climbing(parts: Parts, batch: Batch, key: PRNGKeyArray) -> tuple[Scalar, Aux]:
+        action = sampled_from(parts[actor])(batch.obs, named(key, "action"))
+        q = jax.vmap(parts[critic])(batch.obs, action)
+        return -value_of_member(q, batch, alpha, key), {f"{actor}/q_mean": q.mean()}
+
+    return climbing
+
+
 def chain_policy(alpha: float | Array = 2.0, *, actor: str = "actor", critic: str = "critic") -> Loss:
     """Diffusion-QL: predict the noise, and climb the critic through the whole chain of a generated action.
 
@@ -73,11 +89,9 @@ def chain_policy(alpha: float | Array = 2.0, *, actor: str = "actor", critic: st
 
     def diffusion_q(parts: Parts, batch: Batch, key: PRNGKeyArray) -> tuple[Scalar, Aux]:
         noise, _, _, predicted = _predicted(parts[actor], batch, key)
-        action = sampled_from(parts[actor])(batch.obs, named(key, "action"))
-        q = jax.vmap(parts[critic])(batch.obs, action)
         cloning = average(batch, squared_action_loss(predicted, noise))
-        aux = {f"{actor}/noise_loss": cloning, f"{actor}/q_mean": q.mean()}
-        return cloning - value_of_member(q, batch, alpha, key), aux
+        downhill, aux = climb(alpha, actor=actor, critic=critic)(parts, batch, key)
+        return cloning + downhill, {**aux, f"{actor}/noise_loss": cloning}
 
     return diffusion_q
 
