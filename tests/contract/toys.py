@@ -25,19 +25,27 @@ from pilothouse.train.session import Session, open_session
 from pilothouse.train.sources import ContinuedSource, DataSource, PairSource, SimulatorSource, Source, WorldSource
 from pilothouse.worlds.arithmetic import Arithmetic, encode
 from pilothouse.worlds.registry import world
+from pilothouse.worlds.world import World
 
 SMALL = {
     "width": 8, "depth": 1, "layers": 1, "batch": 8, "warmup": 4, "capacity": 64, "length": 8, "epochs": 1,
     "minibatches": 1, "block": 1, "exemplars": 4, "prompts": 2, "tries": 4, "pretraining": 20, "folds": 2,
-    "offline": 4, "members": 2, "updates": 2, "rollouts": 4, "samples": 4, "grid": 3, "population": 4, "lives": 2, "questions": 8,
+    "offline": 4, "labelled": 8, "members": 2, "updates": 2, "rollouts": 4, "samples": 4, "grid": 3, "population": 4, "lives": 2, "questions": 8, "horizon": 20,
+    "channels": 3, "features": 4, "pad": 1,
 }  # fmt: skip
 SIMULATORS = {"pendulum": "Pendulum-v1", "cartpole": "CartPole-v1"}
+PICTURES = {"side": 8, "frames": 1}
+
+
+def small_world(name: str) -> World:
+    """A world by name; those seen as pictures show small ones."""
+    return world(name, **(PICTURES if name.endswith("-pictures") else {}))
 
 
 def data(name: str) -> DataSource:
     """Sixteen made-up transitions with the spaces of a world."""
-    spec, draw = world(name).spec, np.random.default_rng(0)
-    action = draw.uniform(-2, 2, (16, 1)).astype(np.float32) if name == "pendulum" else draw.integers(0, 2, 16)
+    spec, draw = small_world(name).spec, np.random.default_rng(0)
+    action = draw.uniform(-2, 2, (16, 1)).astype(np.float32) if "pendulum" in name else draw.integers(0, 2, 16)
     rows = {
         "obs": _made_up(spec.obs, draw),
         "action": action,
@@ -46,12 +54,14 @@ def data(name: str) -> DataSource:
         "truncated": np.zeros(16, bool),
     }
     rows["next_obs"] = np.roll(rows["obs"], -1, axis=0)
-    return DataSource(dataset_from_transitions(rows, spec, name="made"), WorldSource(name, world(name), 2))
+    return DataSource(dataset_from_transitions(rows, spec, name="made"), WorldSource(name, small_world(name), 2))
 
 
 def _made_up(space: Any, draw: np.random.Generator) -> np.ndarray:
     if isinstance(space, Discrete):
         return draw.integers(0, space.n, 16).astype(np.int32)
+    if space.is_image:
+        return draw.integers(0, 256, (16, *space.shape)).astype(np.uint8)
     return draw.normal(size=(16, *space.shape)).astype(np.float32) / 10
 
 
@@ -76,8 +86,10 @@ def source_for(recipe: Recipe, *, simulated: bool = False) -> Source:
     takes = recipe.takes
     assert takes is not None
     name = "pendulum" if "Box" in takes.action else "cartpole"
+    if takes.obs == ("image",):
+        name += "-pictures"
     if takes.source == "data":
-        found = data(name if "Box" in takes.obs else "tabular")
+        found = data("tabular" if takes.obs == ("Discrete",) else name)
         hidden = dict.fromkeys(takes.lacking, np.arange(16) % 3 == 2)
         return DataSource(found.dataset.hiding(**hidden), found.evaluation)
     if takes.source == "continued":
@@ -87,7 +99,7 @@ def source_for(recipe: Recipe, *, simulated: bool = False) -> Source:
         return text()
     if takes.source == "world":
         name = "tabular" if takes.obs == ("Discrete",) else name
-        return SimulatorSource(SIMULATORS[name], 2) if simulated else WorldSource(name, world(name), 2)
+        return SimulatorSource(SIMULATORS[name], 2) if simulated else WorldSource(name, small_world(name), 2)
     if takes.source == "pairs":
         return pairs()
     raise AssertionError(f"no toy source of kind {takes.source!r} yet")

@@ -9,11 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from pilothouse.core.batch import Batch
 from pilothouse.data.dataset import Dataset
 from pilothouse.data.episodes import dataset_from_transitions
 from pilothouse.policies.policy import Carry, Extra, Policy, Random
 from pilothouse.rollout.collect import begin, collect
 from pilothouse.worlds.registry import world
+from pilothouse.worlds.world import World
 
 
 class SwingUp(eqx.Module):
@@ -51,6 +53,11 @@ def mixture(name: str, behaviours: Sequence[tuple[Policy, int]], *, seed: int = 
     there.
     """
     place = world(name, **options)
+    return dataset_from_transitions(lived(place, behaviours, seed=seed), place.spec, name=f"{name}-mixture-v0")
+
+
+def lived(place: World, behaviours: Sequence[tuple[Policy, int]], *, seed: int = 0) -> Batch:
+    """The rows of `mixture`, in any JAX world."""
     pieces = []
     for number, (policy, steps) in enumerate(behaviours):
         key = jax.random.fold_in(jax.random.key(seed), number)
@@ -63,8 +70,7 @@ def mixture(name: str, behaviours: Sequence[tuple[Policy, int]], *, seed: int = 
         cut[-1] |= not rows.terminated[-1]
         ids = rows.episode_id - rows.episode_id.min() + 1_000_000 * number
         pieces.append(rows.replace(truncated=cut, episode_id=ids))
-    joined = jax.tree.map(lambda *x: np.concatenate(x), *pieces)
-    return dataset_from_transitions(joined, place.spec, name=f"{name}-mixture-v0")
+    return jax.tree.map(lambda *x: np.concatenate(x), *pieces)
 
 
 def mixed_pendulum(*, random: int, poor: int, good: int, seed: int = 0) -> Dataset:

@@ -15,7 +15,7 @@ from jaxtyping import PRNGKeyArray, PyTree
 
 from pilothouse.core.batch import Batch
 from pilothouse.core.errors import SettingError, SpaceError
-from pilothouse.core.spaces import MASK, Box, DictSpace, Space, Spec, box_from_bounds, from_unit
+from pilothouse.core.spaces import MASK, Box, DictSpace, Discrete, Space, Spec, box_from_bounds, from_unit
 from pilothouse.worlds.world import Outcome, Task, World
 
 
@@ -66,6 +66,28 @@ class UnitActions(_Around, eqx.Module):
 
     def step(self, state: PyTree, action: PyTree, key: PRNGKeyArray) -> tuple[PyTree, Outcome]:
         return self.world.step(state, from_unit(self.world.spec.action, action), key)
+
+
+class Choices(_Around, eqx.Module):
+    """A JAX world with Box actions, of which these can be chosen, by number. Raises `SettingError` for any of another size."""
+
+    world: World
+    actions: tuple[tuple[float, ...], ...] = eqx.field(static=True)
+
+    def __check_init__(self):
+        size = getattr(self.world.spec.action, "size", 0)
+        if not self.actions or any(len(each) != size for each in self.actions):
+            raise SettingError(f"Choices {self.actions}; expected at least one action, each of {size} numbers.")
+
+    @property
+    def spec(self) -> Spec:
+        return replace(self.world.spec, action=Discrete(len(self.actions)))
+
+    def reset(self, task: Task, key: PRNGKeyArray) -> tuple[PyTree, PyTree]:
+        return self.world.reset(task, key)
+
+    def step(self, state: PyTree, action: PyTree, key: PRNGKeyArray) -> tuple[PyTree, Outcome]:
+        return self.world.step(state, jnp.asarray(self.actions, jnp.float32)[action], key)
 
 
 class HostUnitActions(_Around):
