@@ -55,6 +55,8 @@ def test_a_judge_sees_what_was_revealed_and_that_it_was() -> None:
 def test_more_evidence_than_there_is_is_refused() -> None:
     with pytest.raises(SettingError, match="at most 2"):
         Debate(4, 3)
+    with pytest.raises(SettingError, match="27405 final positions"):
+        Debate(30, 2)
 
 
 def test_the_opponent_picks_evidence_too() -> None:

@@ -8,6 +8,7 @@ over them solves it exactly, for all observations of a batch at once.
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
+from math import comb
 from typing import Any
 
 import jax
@@ -22,11 +23,15 @@ from pilothouse.core.keys import named
 from pilothouse.objectives.preference import logistic_preference_loss
 
 
+MOST = 4096
+"""Final positions: the judge is asked about every one for every row."""
+
+
 @dataclass(frozen=True)
 class Debate:
     """The game on so many features in which each side reveals `each` of them, the side for the action first.
 
-    **Raises:** `SettingError` where there are too few features for that.
+    **Raises:** `SettingError` where there are too few features for that, or more than `MOST` final positions.
     """
 
     features: int
@@ -37,6 +42,11 @@ class Debate:
             raise SettingError(
                 f"evidence={self.each}: two sides reveal {2 * self.each} features, and there are {self.features}. "
                 f"Give at most {self.features // 2}."
+            )
+        if (positions := comb(self.features, 2 * self.each)) > MOST:
+            raise SettingError(
+                f"evidence={self.each} of {self.features} features makes {positions} final positions of a debate; expected "
+                f"at most {MOST}. Give less evidence, or fewer features."
             )
 
     @cached_property

@@ -88,9 +88,7 @@ def debate_based_justifiable_rewards(
     )
 
 
-SHARED: dict[str, Any] = {
-    **{"width": 48, "batch": 64, "lr": 3e-3, "rate": 0.02, "discount": 0.9, "pretraining": 2_000},
-}
+SHARED: dict[str, Any] = {"width": 48, "batch": 64, "lr": 3e-3, "rate": 0.02, "discount": 0.9, "pretraining": 2_000}
 ARMS = {
     "debate": {**SHARED, "evidence": 1},
     "full information": {**SHARED, "evidence": 3},
@@ -146,7 +144,7 @@ CLAIM = Claim(
     notes=(
         "A simulated ward of six signs and three actions, whose data follow a guideline in 60% of cases and hold any action "
         "in the others; the guideline's choice of drug is nearly indifferent to the reward. The debate shows the judge two "
-        "of the six signs; the judge who sees everything was learned alike. The margin of 0.5 of return was set before "
+        "of the six signs; the judge who sees everything was learned alike. Of the updates of every arm 2,000 are the judge's. The margin of 0.5 of return was set before "
         "anything was run. Nothing was tuned."
     ),
 )
