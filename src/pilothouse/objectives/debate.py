@@ -22,7 +22,6 @@ from pilothouse.core.errors import SettingError
 from pilothouse.core.keys import named
 from pilothouse.objectives.preference import logistic_preference_loss
 
-
 MOST = 4096
 """Final positions: the judge is asked about every one for every row."""
 
