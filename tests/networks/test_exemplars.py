@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pilothouse.networks.exemplars import (
+    FAR,
     PLAIN,
     Calibration,
     Support,
@@ -82,7 +83,7 @@ def slow_region(probability, rescaled, label, real, level):
             found.append(own[min(int(round((1 - level) * len(own), 6)), len(own) - 1)] if own else 0.0)
         if min(found) >= level:
             return least, found
-    return np.inf, [np.inf] * probability.shape[1]
+    return FAR, [FAR] * probability.shape[1]
 
 
 @pytest.mark.parametrize("level", [0.6, 0.9, 0.999])

@@ -10,6 +10,7 @@ from pilothouse.core.batch import Batch
 from pilothouse.core.spaces import Discrete, Spec
 from pilothouse.data.stores import size_of
 from pilothouse.networks.exemplars import (
+    FAR,
     PLAIN,
     Calibration,
     Support,
@@ -47,10 +48,10 @@ def no_calibration(spec: Spec, rows: int) -> Initialise:
     assert isinstance(spec.action, Discrete)
     choices = spec.action.n
     return lambda key: Calibration(
-        jnp.full((choices, rows), jnp.inf),
+        jnp.full((choices, rows), FAR),
         jnp.zeros(choices, jnp.int32),
-        jnp.array(jnp.inf),
-        jnp.full(choices, jnp.inf),
+        jnp.array(FAR, jnp.float32),
+        jnp.full(choices, FAR),
     )
 
 

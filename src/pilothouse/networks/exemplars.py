@@ -16,6 +16,8 @@ from pilothouse.networks.mlp import MLP, Linear
 
 PLAIN = jnp.e - 2
 """The similarity at which, with distance 1, the activation is the softmax."""
+FAR = 1e9
+"""What stands for no distance, and for a similarity and a probability that nothing reaches: finite, as parts are to be."""
 
 
 class ExemplarClassifier(eqx.Module):
@@ -61,9 +63,9 @@ class Support(eqx.Module):
         there = self.real & (jnp.arange(len(self.real)) != skip)
         # By its three terms, so that many at once are one matrix product.
         squared = jnp.square(self.vector).sum(axis=-1) - 2 * self.vector @ vector + jnp.square(vector).sum()
-        apart = jnp.where(there, jnp.maximum(squared, 0.0), jnp.inf)
+        apart = jnp.where(there, jnp.maximum(squared, 0.0), FAR)
         agrees = (self.said == choice) & (self.label == choice)
-        first = jnp.min(jnp.where(there & ~agrees, apart, jnp.inf))
+        first = jnp.min(jnp.where(there & ~agrees, apart, FAR))
         return (there & agrees & (apart < first)).sum().astype(jnp.float32), apart.min(), jnp.argmin(apart)
 
 
@@ -89,10 +91,10 @@ def rescaled_similarity(
 class Calibration(eqx.Module):
     """What calibrated observations tell of others.
 
-    - `distances`: `[choice, row]`, squared distances of those for which that choice was right, ascending, infinity behind
+    - `distances`: `[choice, row]`, squared distances of those for which that choice was right, ascending, `FAR` behind
       the first `counts[choice]`.
     - `least`: the rescaled similarity, and `thresholds`: `[choice]`, the probability of the choice, from which on a
-      choice is taken to be reliable; infinity for `least` where no region is.
+      choice is taken to be reliable; `FAR` where no region is.
     """
 
     distances: Float[Array, "choices rows"]
@@ -114,7 +116,7 @@ def distances_by_label(
 ) -> tuple[Float[Array, "choices rows"], Int[Array, " choices"]]:
     """`distances` and `counts` of a `Calibration`, of the rows that are `counted`."""
     among = counted[None] & (label[None] == jnp.arange(choices)[:, None])
-    return jnp.sort(jnp.where(among, apart[None], jnp.inf), axis=1), among.sum(axis=1)
+    return jnp.sort(jnp.where(among, apart[None], FAR), axis=1), among.sum(axis=1)
 
 
 def reliable_region(
@@ -126,13 +128,13 @@ def reliable_region(
 ) -> tuple[Float[Array, ""], Float[Array, " choices"]]:
     """The least rescaled similarity from which on, for every label, all but 1 - `level` of the rows give it `level` or more.
 
-    Returns it and, by label, the probability that all but 1 - `level` of those rows exceed; infinity and infinities where
-    there is none. Rows of rescaled similarity below 1 count for nothing.
+    Returns it and, by label, the probability that all but 1 - `level` of those rows exceed; `FAR` where there is none. Rows of
+    rescaled similarity below 1 count for nothing.
     """
     own = jnp.take_along_axis(probability, label[:, None], axis=1)[:, 0]
     order = jnp.argsort(own)
     own, rescaled, label, known = own[order], rescaled[order], label[order], (real & (rescaled >= 1.0))[order]
-    candidates = jnp.sort(jnp.where(known, rescaled, jnp.inf))
+    candidates = jnp.sort(jnp.where(known, rescaled, FAR))
 
     def at(least: Float[Array, ""]) -> Float[Array, " choices"]:
         among = (known & (rescaled >= least))[None] & (label[None] == jnp.arange(probability.shape[1])[:, None])
@@ -144,9 +146,9 @@ def reliable_region(
     def fails(number: Int[Array, ""]) -> Bool[Array, ""]:
         left = number < len(candidates)
         least = candidates[jnp.minimum(number, len(candidates) - 1)]
-        return left & jnp.isfinite(least) & ~(at(least) >= level).all()
+        return left & (least < FAR) & ~(at(least) >= level).all()
 
     # From the least on, as the first that does is looked for, and most often it is among the first.
     number = jax.lax.while_loop(fails, lambda number: number + 1, jnp.zeros((), jnp.int32))
-    least = jnp.where(number < len(candidates), candidates[jnp.minimum(number, len(candidates) - 1)], jnp.inf)
-    return least, jnp.where(jnp.isfinite(least), at(least), jnp.inf)
+    least = jnp.where(number < len(candidates), candidates[jnp.minimum(number, len(candidates) - 1)], FAR)
+    return least, jnp.where(least < FAR, at(least), FAR)

@@ -11,7 +11,7 @@ from pilothouse.algorithm.exemplars import deal, examples
 from pilothouse.core.batch import Batch
 from pilothouse.core.spaces import Box, Discrete, Spec
 from pilothouse.evaluate.arms import learned_apart
-from pilothouse.networks.exemplars import PLAIN
+from pilothouse.networks.exemplars import FAR, PLAIN
 from pilothouse.objectives.exemplars import clone_by_exemplars
 from pilothouse.policies.verified import verified
 from pilothouse.recipes.explain.sdm import cloned, sdm, threshold, told
@@ -76,7 +76,7 @@ def test_reliable_where_examples_speak_for_it_and_not_where_nothing_was_seen(bot
 
 def test_no_region_without_rows_of_every_choice(both: Any) -> None:
     _, _, (_, parts) = both
-    assert np.isinf(parts["calibration"].least) and int(parts["calibration"].counts[2]) == 0
+    assert float(parts["calibration"].least) == np.float32(FAR) and int(parts["calibration"].counts[2]) == 0
 
 
 def test_the_baseline_threshold_and_the_shares_by_hand() -> None:

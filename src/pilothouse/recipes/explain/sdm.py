@@ -74,7 +74,7 @@ UPDATES = 1_500
 SPEC = Spec(Box((FEATURES,)), Discrete(CHOICES))
 SHARED = {"width": 64, "depth": 2, "batch": 64}
 RATES = (3e-4, 1e-3, 3e-3)
-LR = {"sdm": 3e-4, "softmax": 3e-4}
+LR = {"sdm": 3e-4, "softmax": 3e-3}
 
 
 class Situations:
