@@ -125,6 +125,7 @@ CLAIM = Claim(
     notes=(
         "All seeds of a method are one run. Both runs of a config are made on the machine that measures: another one may round "
         "otherwise. What is stored is the mean of float32 returns, and agrees with the program's to their rounding. Nothing was "
-        "tuned; runs of 256 steps of seeds 0 and 1 were looked at to see that it works. Which method learns faster here is not asserted."
+        "tuned; runs of 256 steps of seeds 0 and 1 were looked at to see that it works. Which method learns faster here is "
+        "not asserted."
     ),
 )
