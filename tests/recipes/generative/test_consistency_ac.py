@@ -57,10 +57,14 @@ def test_two_evaluations_have_both_modes_and_the_critic_finds_the_one_that_pays(
     floats = {**{name: [value] * 2 for name, value in bound.floats.items()}, "eta": [0.0, 10.0]}
     machine = Machine(lambda floats: bound.build(SPEC, floats), Lanes.of([0, 0], floats), fixed={"data": rows})
     machine.advance(800)
-    keys, acted = jax.random.split(jax.random.key(0), 128), []
-    for lane in (0, 1):
-        policy = bound.build(SPEC).acts(jax.tree.map(lambda x, lane=lane: x[lane], machine.state.parts))
-        acted.append(np.asarray(jax.jit(jax.vmap(lambda key, policy=policy: policy(jnp.zeros(2), (), key)[0]))(keys)))
-    cloned, led = acted
+    keys = jax.random.split(jax.random.key(0), 128)
+
+    @jax.jit
+    @jax.vmap
+    def acted(parts: Any) -> Any:
+        policy = bound.build(SPEC).acts(parts)
+        return jax.vmap(lambda key: policy(jnp.zeros(2), (), key)[0])(keys)
+
+    cloned, led = np.asarray(acted(machine.state.parts))
     assert (cloned > 0.5).mean() > 0.25 and (cloned < -0.5).mean() > 0.25, "a normal policy would act between the two"
     assert (led > 0.5).mean() > (cloned > 0.5).mean() + 0.2
