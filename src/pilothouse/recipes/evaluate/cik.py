@@ -9,8 +9,8 @@ Source: Williams, Ashok et al., "Context is Key: A Benchmark for Forecasting wit
 arXiv:2410.18959, and the authors' code.
 Departures: 1. Series and sentences are scripted, four kinds, where the paper has 71 tasks made by hand. 2. Whoever reads
 is whatever is given; ours reads those sentences by their patterns, in place of a large model that is asked for numbers.
-3. Samples score without bias for their number. 4. Every task counts alike, and scores are
-scaled by the range of the whole series, where the paper scales by its futures' and weights tasks by likeness.
+3. Samples score without bias for their number. 4. Every task counts alike, and scores are scaled by the range of the whole
+series, where the paper scales by its futures' and weights tasks by likeness.
 """
 
 from collections.abc import Mapping, Sequence
