@@ -31,7 +31,7 @@ SMALL = {
     "width": 8, "depth": 1, "layers": 1, "batch": 8, "warmup": 4, "capacity": 64, "length": 8, "epochs": 1,
     "minibatches": 1, "block": 1, "exemplars": 4, "prompts": 2, "tries": 4, "pretraining": 20, "folds": 2,
     "offline": 4, "labelled": 8, "members": 2, "updates": 2, "rollouts": 4, "samples": 4, "grid": 3, "population": 4, "lives": 2, "questions": 8, "horizon": 20,
-    "channels": 3, "features": 4, "pad": 1,
+    "channels": 3, "features": 4, "pad": 1, "trees": 4,
 }  # fmt: skip
 SIMULATORS = {"pendulum": "Pendulum-v1", "cartpole": "CartPole-v1"}
 PICTURES = {"side": 8, "frames": 1}
