@@ -32,6 +32,18 @@ TRAIN = {
     "text": "pilothouse train {} --world arithmetic",
 }
 WORLDS = {"Box": "pendulum", "Discrete": "cartpole"}
+CALLS = {
+    "Transform": "policy = {made}.build(place.spec)(policy)",
+    "Estimator": "numbers = {made}.build(dataset.spec)(dataset)",
+    "Explainer": "explanation = {made}.build(place.spec)(policy, observations)",
+    "Watcher": "explanation = {made}.build(place.spec)(policy, watch(policy, place, episodes=100, seed=0))",
+    "Benchmark": "numbers = {made}.build(TEXT)(subject)",
+}
+"""How what a recipe makes is called, where that is no algorithm."""
+IMPORTS = {
+    "Watcher": "from pilothouse.explain.watched import watch\n",
+    "Benchmark": "from pilothouse.evaluate.benchmark import TEXT\n",
+}
 
 Row = dict[str, Any]
 
@@ -104,7 +116,13 @@ def _usage(key: str, on: Shelf) -> str:
         lines.append(TRAIN[made.takes.source].format(key, WORLDS.get(made.takes.action[0], "cartpole")))
     if getattr(module, "CLAIM", None) is not None:
         lines.append(f"pilothouse reproduce {key}")
-    return "```sh\n" + "\n".join(lines) + "\n```" if lines else ""
+    shell = "```sh\n" + "\n".join(lines) + "\n```" if lines else ""
+    if made is None or made.makes not in CALLS:
+        return shell
+    call = f"import pilothouse\n{IMPORTS.get(made.makes, '')}\n" + CALLS[made.makes].format(
+        made=f'pilothouse.recipe("{key}")'
+    )
+    return f"{shell}\n\n<!-- not run: what it is given is yours -->\n\n```python\n{call}\n```"
 
 
 def _claim(claim: Row) -> list[str]:

@@ -5,7 +5,7 @@ from types import ModuleType
 import pytest
 
 from pilothouse.catalogue.reproduce import reproduce
-from pilothouse.catalogue.shelf import Shelf, checkout
+from pilothouse.catalogue.shelf import Shelf, checkout, shelf
 
 FRONT = "# Title\n\nWords by hand.\n\n{}\nold table\n{}\n\nMore by hand.\n"
 
@@ -54,6 +54,13 @@ def test_a_page_of_a_baseline_has_no_claim(script, docs, toy_shelf: Shelf):
     assert "Plain baseline" in page
     assert "## Claim" not in page
     assert "reproduce" not in page
+
+
+def test_a_page_of_what_is_no_algorithm_says_how_it_is_called(script):
+    for key, call in (("scope-rl", "build(dataset.spec)(dataset)"), ("verifybench", "build(TEXT)(subject)")):
+        usage = script._usage(key, shelf())
+        assert f'pilothouse.recipe("{key}").{call}' in usage and f"pilothouse reproduce {key}" in usage
+    assert "```python" not in script._usage("iql", shelf())
 
 
 def test_the_index_keeps_what_was_written_by_hand(script, docs, toy_shelf: Shelf):
