@@ -31,7 +31,7 @@ class NestedQ(eqx.Module):
     Unless `nested`, the foreground's own value stands in place of the shared one. Without an own network the shared one
     is for both groups. Neither network sees the group.
 
-    **Source:** Mandyam, Jones, Laudanski and Engelhardt, arXiv:2110.02879, section 3.
+    **Source:** Mandyam, Jones, Laudanski and Engelhardt, arXiv:2110.02879, by the authors' code.
     """
 
     shared: QNetwork

@@ -22,7 +22,7 @@ class ActionQuantiser(eqx.Module):
     entry back into an action. Unless `conditioned`, neither side sees the observation: the codes are the same everywhere.
 
     **Source:** van den Oord, Vinyals and Kavukcuoglu (VQ-VAE), arXiv:1711.00937, section 3.1; conditioned on the state by
-    Luo et al. (SAQ), arXiv:2310.11731, section 4.
+    Luo et al. (SAQ), arXiv:2310.11731.
     """
 
     encoder: Encoder

@@ -19,7 +19,7 @@ def fitted_td(values: Values, held: Values, *, name: str) -> Loss:
 
     Trains what the objective names of the parts behind `values`; draws nothing.
 
-    **Source:** Ernst, Geurts and Wehenkel, "Tree-based batch mode reinforcement learning", JMLR 6, 2005, equation 11.
+    **Source:** Ernst, Geurts and Wehenkel, "Tree-Based Batch Mode Reinforcement Learning", JMLR 6, 2005.
     """
 
     def fitted(parts: Parts, batch: Batch, key: PRNGKeyArray) -> tuple[Scalar, Aux]:

@@ -15,7 +15,7 @@ def codebook_loss(
 ) -> Float[Array, " *batch"]:
     r"""Mean over entries of $(sg[e] - z)^2 + (e - sg[z])^2$: the embedding $z$ commits to its code, whose entry $e$ follows.
 
-    **Source:** van den Oord, Vinyals and Kavukcuoglu, arXiv:1711.00937, equation 3, both weights 1 as in SAQ.
+    **Source:** van den Oord, Vinyals and Kavukcuoglu, arXiv:1711.00937, equation 3, with both weights 1 and means over entries as in SAQ's code.
     """
     commits = jnp.square(jax.lax.stop_gradient(entry) - embedded)
     follows = jnp.square(entry - jax.lax.stop_gradient(embedded))
@@ -34,7 +34,7 @@ def quantise_actions(quantiser: str = "quantiser") -> Loss:
 
     Trains `quantiser`; draws nothing.
 
-    **Source:** Luo et al. (SAQ), arXiv:2310.11731, equation 1, with the authors' sums and means.
+    **Source:** Luo et al. (SAQ), arXiv:2310.11731, with the sums and means of the authors' code.
     """
 
     def quantisation(parts: Parts, batch: Batch, key: PRNGKeyArray) -> tuple[Scalar, Aux]:
@@ -67,7 +67,7 @@ def conservative_codes_td(
 
     The live critic chooses the next code and the slow one values it. Trains `critic`; draws nothing.
 
-    **Source:** Luo et al. (SAQ-CQL), arXiv:2310.11731, section 4 and the authors' code.
+    **Source:** Luo et al. (SAQ-CQL), arXiv:2310.11731, by the authors' code.
     """
 
     def conservative(parts: Parts, batch: Batch, key: PRNGKeyArray) -> tuple[Scalar, Aux]:

@@ -13,7 +13,7 @@ from pilothouse.policies.policy import Carry, Extra, Memoryless, Policy
 class BestCode(Memoryless):
     """Does what the code of the highest value stands for (`quantiser.decode(obs, code)`).
 
-    **Source:** Luo et al. (SAQ), arXiv:2310.11731, section 4.
+    **Source:** Luo et al. (SAQ), arXiv:2310.11731, by the authors' code.
     """
 
     critic: Callable[[PyTree], Float[Array, " codes"]]
