@@ -18,6 +18,8 @@ def test_the_names_are_the_documented_ones():
         "point-maze",
         "tabular",
         "linear-bandit",
+        "robot-fish",
+        "tidy-up",
         "arithmetic",
         "cartpole-pictures",
         "pendulum-pictures",

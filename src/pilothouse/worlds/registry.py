@@ -22,6 +22,8 @@ _WORLDS = {
     "point-maze": ("point_maze", "PointMaze"),
     "tabular": ("registry", "_garnet"),
     "linear-bandit": ("linear_bandit", "LinearBandit"),
+    "robot-fish": ("robot_fish", "RobotFish"),
+    "tidy-up": ("tidy_up", "TidyUp"),
     "arithmetic": ("arithmetic", "Arithmetic"),
     "cartpole-pictures": ("pictures", "cartpole"),
     "pendulum-pictures": ("pictures", "pendulum"),

@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from pilothouse.core.errors import SettingError
 from pilothouse.core.keys import named
 from pilothouse.core.spaces import Box, Discrete, Spec
+from pilothouse.worlds import drawing
 from pilothouse.worlds.timed import Timed, outcome
 from pilothouse.worlds.world import Outcome, Task
 
@@ -133,6 +134,20 @@ class TidyUp:
         thing, matter, _ = np.asarray(state.body).astype(int)
         words = f"{MATTERS[matter]} {THINGS[thing]}".strip()
         return f"You hold {'an' if words[0] in 'aeiou' else 'a'} {words}."
+
+    def render(self, state: Timed) -> drawing.Image:
+        """A column for each kind and a disc for each thing of it, the one in hand lit (dark where something is the matter),
+        and a mark for each thing tidied up: `(192, 288, 3)`."""
+        image = drawing.blank(192, 288)
+        hand, matter, done = np.asarray(state.body).astype(int)
+        each = len(next(iter(KINDS.values())))
+        for thing in range(len(THINGS)):
+            where = np.array([16 + 32 * (thing // each), 16 + 26 * (thing % each)])
+            colour = (drawing.RUST if matter else drawing.BRASS) if thing == hand else drawing.MIST
+            drawing.disc(image, where, 9, colour)
+        for mark in range(done):
+            drawing.box(image, 8 + 24 * mark, 172, 24 + 24 * mark, 184, drawing.SEA)
+        return image
 
     def _drawn(self, key: PRNGKeyArray) -> Float[Array, "2"]:
         """A thing and what is the matter with it."""
