@@ -33,50 +33,51 @@ class RobotFish(eqx.Module):
     """From three tiles and the energy to eating or moving on; and to whether that was right, by its own lights.
 
     Two detectors see food, three concepts decide between two actions; three judgements weigh concepts and actions, and
-    two verdicts the judgements: 39 numbers.
+    two verdicts the judgements: 39 numbers. The last column of four is what a neuron adds to its inputs.
     """
 
-    detect: Float[Array, "2 3"]
-    detect_bias: Float[Array, " 2"]
-    decide: Float[Array, "2 3"]
-    decide_bias: Float[Array, " 2"]
+    detect: Float[Array, "2 4"]
+    decide: Float[Array, "2 4"]
     judge: Float[Array, "3 5"]
-    verdict: Float[Array, "2 3"]
-    verdict_bias: Float[Array, " 2"]
+    verdict: Float[Array, "2 4"]
 
     def concepts(self, obs: Float[Array, " 4"]) -> Float[Array, " 3"]:
         """How much each of `CONCEPTS` holds."""
-        return jnp.append(selective(self.detect @ obs[:3] + self.detect_bias), obs[3])
+        return jnp.append(selective(_affine(self.detect, obs[:3])), obs[3])
 
     def __call__(self, obs: Float[Array, " 4"]) -> Categorical:
-        return Categorical(self.decide @ self.concepts(obs) + self.decide_bias)
+        return Categorical(_affine(self.decide, self.concepts(obs)))
 
     def self_reward(self, obs: Float[Array, " 4"]) -> Float[Array, " 2"]:
         """How right, and how wrong, it finds what it is about to do: two shares."""
         concepts = self.concepts(obs)
-        chosen = jax.nn.softmax(self.decide @ concepts + self.decide_bias)
+        chosen = jax.nn.softmax(_affine(self.decide, concepts))
         judged = threshold(jax.nn.softmax(self.judge @ jnp.concatenate([concepts, chosen])) - 0.5)
-        return jax.nn.softmax(self.verdict @ judged + self.verdict_bias)
+        return jax.nn.softmax(_affine(self.verdict, judged))
 
     def in_words(self) -> tuple[str, ...]:
         """`eat = 1.00 food here - 1.00 full`, a line for each neuron."""
         tiles = ("tile here", "next tile", "tile after")
         layers = (
-            (CONCEPTS, self.detect, self.detect_bias, tiles),
-            (ACTIONS, self.decide, self.decide_bias, CONCEPTS),
-            (JUDGEMENTS, self.judge, jnp.zeros(3), (*CONCEPTS, *ACTIONS)),
-            (VERDICTS, self.verdict, self.verdict_bias, JUDGEMENTS),
+            (CONCEPTS[:2], self.detect, (*tiles, "")),
+            (ACTIONS, self.decide, (*CONCEPTS, "")),
+            (JUDGEMENTS, self.judge, (*CONCEPTS, *ACTIONS)),
+            (VERDICTS, self.verdict, (*JUDGEMENTS, "")),
         )
         return tuple(
-            f"{name}: " + (" ".join(_terms(row, bias, inputs)) or "0")
-            for names, weights, biases, inputs in layers
-            for name, row, bias in zip(names, weights, biases, strict=False)
+            f"{name}: {_sum(row, inputs)}"
+            for names, weights, inputs in layers
+            for name, row in zip(names, weights, strict=True)
         )
 
 
-def _terms(row: Float[Array, " inputs"], bias: Float[Array, ""], inputs: tuple[str, ...]) -> list[str]:
-    said = [f"{float(x):+.2f} {name}" for x, name in zip(row, inputs, strict=True) if abs(float(x)) >= 0.005]
-    return said + ([f"{float(bias):+.2f}"] if abs(float(bias)) >= 0.005 else [])
+def _affine(weights: Float[Array, "outputs inputs_and_one"], x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
+    return weights[:, :-1] @ x + weights[:, -1]
+
+
+def _sum(row: Float[Array, " inputs"], inputs: tuple[str, ...]) -> str:
+    said = [f"{float(x):+.2f} {name}".strip() for x, name in zip(row, inputs, strict=True) if abs(float(x)) >= 0.005]
+    return " ".join(said) or "0"
 
 
 def robot_fish(key: PRNGKeyArray) -> RobotFish:
@@ -84,11 +85,8 @@ def robot_fish(key: PRNGKeyArray) -> RobotFish:
     del key
     little = 1e-3
     return RobotFish(
-        detect=jnp.array([[1.0, 0, 0], [0, 1, 1]]),
-        detect_bias=jnp.array([-0.5, -0.5]),
-        decide=jnp.array([[1, little, -1], [little, 1, 1]]),
-        decide_bias=jnp.zeros(2),
+        detect=jnp.array([[1.0, 0, 0, -0.5], [0, 1, 1, -0.5]]),
+        decide=jnp.array([[1, little, -1, 0], [little, 1, 1, 0]]),
         judge=jnp.array([[1.0, 0, -1, 1, 0], [0, 1, -1, 0, 1], [-1, -1, 0, 0, 1]]),
-        verdict=jnp.array([[1.0, 1, 1], [little, little, little]]),
-        verdict_bias=jnp.array([0.0, 0.4]),
+        verdict=jnp.array([[1.0, 1, 1, 0], [little, little, little, 0.4]]),
     )
