@@ -20,8 +20,8 @@ def random_shift(
 
     All channels of a picture, and so all frames of a stack, move together.
 
-    **Source:** Kostrikov, Yarats and Fergus (DrQ), arXiv:2004.13649, section 3.1, at whole pixels as in
-    Yarats et al. (DrQ-v2), arXiv:2107.09645.
+    **Source:** Kostrikov, Yarats and Fergus (DrQ), arXiv:2004.13649; DrQ-v2 (Yarats et al., arXiv:2107.09645) does the
+    same by interpolation, and its moves are whole pixels too.
     """
     batch, height, width, _ = pictures.shape
     moves = jax.random.randint(key, (batch, 2), -pad, pad + 1)
@@ -46,7 +46,7 @@ def overlaid(
 
 @dataclass(frozen=True)
 class _Around:
-    """What `inner` draws, still to be changed."""
+    """Draws the rows that `inner` draws."""
 
     inner: Any
 
@@ -60,9 +60,6 @@ class _Around:
 
     def plan(self, parts: Parts, key: PRNGKeyArray, times: int) -> PyTree:
         return self.inner.plan(parts, key, times)
-
-    def take(self, parts: Parts, ticket: PyTree, key: PRNGKeyArray) -> tuple[Batch, Changes]:
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def picture_of(space: Space) -> Box:
 def guided_relu(x: Float[Array, "*any"]) -> Float[Array, "*any"]:
     """`relu`, through which only positive gradients return, and only where it is open.
 
-    **Source:** Springenberg et al., "Striving for Simplicity", arXiv:1412.6806, section 3.4 (guided backpropagation).
+    **Source:** Springenberg et al., "Striving for Simplicity", arXiv:1412.6806 (guided backpropagation).
     """
     return jax.nn.relu(x)
 

@@ -45,7 +45,7 @@ def saliency_consistent_td(
 
     Both values of that change carry gradient, the mask none. Trains `critic`; draws `grey`.
 
-    **Source:** Bertoin et al. (SGQN), arXiv:2209.09203, equation 2, with the authors' code for what masked pixels become.
+    **Source:** Bertoin et al. (SGQN), arXiv:2209.09203, and the authors' code, which fills masked pixels so.
     """
     plain = dqn_td(critic=critic, slow=slow)
 
@@ -66,7 +66,7 @@ def tell_saliency(quantile: float | Array = 0.95, *, critic: str = "critic", tel
     Trains `teller` and the encoder of `critic`, whose own attribution of the picture itself is the truth. A batch has the
     mixed pictures as `mixed`. Draws nothing.
 
-    **Source:** Bertoin et al. (SGQN), arXiv:2209.09203, equation 3.
+    **Source:** Bertoin et al. (SGQN), arXiv:2209.09203, and the authors' code.
     """
 
     def telling(parts: Parts, batch: Batch, key: PRNGKeyArray) -> tuple[Scalar, Aux]:
