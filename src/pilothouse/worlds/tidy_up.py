@@ -92,14 +92,13 @@ _OF_KIND = np.array([[kind in kinds_of(thing) for kind in _ALL_KINDS] for thing 
 class TidyUp:
     """Observation: which words are said (1, else 0): the thing's, and what is the matter. Action: one of nine places.
 
-    The right place pays 1 and the next thing is taken up; a wrong one pays 0 and the thing stays in hand. Terminates when
-    `number` things are tidied up, truncated at `horizon`. `things`: those that are `seen`, those that are kept back
+    The right place pays 1 and the next thing is taken up; a wrong one pays 0 and the thing stays in hand. There is always
+    another thing: never terminates, truncated at `horizon`. `things`: those that are `seen`, those that are kept back
     (`unseen`), or `all`. `told`: the observation also says all kinds of the thing.
     """
 
     things: str = "seen"
     told: bool = False
-    number: int = 4
     horizon: int = 12
     places: ClassVar[tuple[str, ...]] = PLACES
 
@@ -126,8 +125,7 @@ class TidyUp:
         done = done + right
         hand = jnp.where(right, self._drawn(key), state.body[:2])
         body, time = jnp.append(hand, done).astype(jnp.float32), state.time + 1
-        over = done >= self.number
-        return Timed(body, time, {}), outcome(self._words(body), right, over, time, self.horizon)
+        return Timed(body, time, {}), outcome(self._words(body), right, False, time, self.horizon)
 
     def say(self, state: Timed) -> str:
         """`You hold a dirty sock.`"""
