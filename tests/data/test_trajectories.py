@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pilothouse.core.batch import Batch
-from pilothouse.data.trajectories import Trajectories, episode_starts, returns_to_go
+from pilothouse.data.trajectories import Futures, Trajectories, episode_starts, returns_to_go
 
 LENGTHS = (3, 1, 6, 2)
 IDS = np.repeat(np.arange(len(LENGTHS)), LENGTHS).astype(np.int32)
@@ -68,3 +68,21 @@ def test_stretches_stay_in_their_episode_and_are_padded_in_front() -> None:
     fallen = to_go[:, :-1] - to_go[:, 1:] - np.asarray(batch.reward)[:, :-1]
     np.testing.assert_allclose(fallen[both], 0.0, atol=1e-5)
     np.testing.assert_allclose(batch.discount, np.where(np.asarray(batch.terminated), 0.0, 0.9), rtol=1e-6)
+
+
+def test_futures_begin_with_what_is_drawn_and_end_with_its_episode() -> None:
+    rows = Batch(obs=jnp.arange(len(IDS), dtype=jnp.float32), reward=jnp.asarray(REWARD), episode_id=jnp.asarray(IDS))
+    sampler = Futures("data", batch=64, length=4)
+    tickets = jax.tree.map(lambda x: x[0], sampler.plan({"data": rows}, jax.random.key(0), 1))
+    batch, changes = sampler.take({"data": rows}, tickets, jax.random.key(1))
+    assert changes == {}
+    valid, place = np.asarray(batch.valid), np.asarray(batch.obs).astype(int)
+    begins, ends = place[:, 0], np.cumsum(LENGTHS)
+    assert set(begins) == set(range(len(IDS)))
+    np.testing.assert_array_equal(valid.sum(axis=1), np.minimum(ends[IDS[begins]] - begins, 4))
+    for row in range(64):
+        count = valid[row].sum()
+        assert valid[row, :count].all()  # padding comes last
+        np.testing.assert_array_equal(place[row, :count], np.arange(begins[row], begins[row] + count))
+        total = REWARD[begins[row] : ends[IDS[begins[row]]]].sum()
+        np.testing.assert_allclose(batch.return_to_go[row, 0], total, rtol=1e-5)

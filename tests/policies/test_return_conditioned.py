@@ -5,9 +5,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from pilothouse.core.spaces import Box, Spec
+from pilothouse.networks.distributions import Categorical, Deterministic
 from pilothouse.networks.sequence_actor import sequence_actor
 from pilothouse.objectives.return_conditioned import ReturnScale
-from pilothouse.policies.return_conditioned import SequencePolicy
+from pilothouse.policies.return_conditioned import (
+    BestChoice,
+    GivenReturn,
+    LikelyReturn,
+    SequencePolicy,
+    highest_likely,
+)
 
 SPEC = Spec(Box((3,)), Box((1,), -1.0, 1.0))
 
@@ -46,3 +53,47 @@ def test_an_episode_begins_with_the_target_and_no_past() -> None:
     policy = SequencePolicy(actor, returns, lambda obs, action: jnp.zeros(1), SPEC.obs, SPEC.action, 3)
     carry = policy.reset(None, (), jax.random.key(0))
     assert float(carry["to_go"][-1]) == 7.0 and not bool(carry["valid"].any())
+
+
+def test_the_best_of_the_likely_choices_is_followed() -> None:
+    def policy(probs: list[float]) -> BestChoice:
+        return BestChoice(
+            actor=lambda seen: Deterministic(10.0 * seen["obs"] + seen["choice"], 0),
+            prior=lambda obs: Categorical(jnp.log(jnp.array(probs))),
+            value=lambda seen: jnp.array([1.0, 3.0, 7.0])[seen["choice"]],
+            samples=50,
+        )
+
+    key = jax.random.key(0)
+    action, _, extra = policy([0.6, 0.4, 1e-30])(jnp.asarray(2.0), (), key)
+    assert float(action) == 21.0 and float(extra["value"]) == 3.0  # the third is worth most, and never comes
+    assert float(policy([0.4, 0.3, 0.3])(jnp.asarray(2.0), (), key)[0]) == 22.0
+
+
+def test_the_highest_likely_return() -> None:
+    probs = jnp.array([0.5, 0.3, 0.15, 0.05])  # reached or exceeded: 1, 0.5, 0.2, 0.05
+    assert [int(highest_likely(probs, share)) for share in (0.0, 0.04, 0.1, 0.3, 0.6)] == [3, 3, 2, 1, 0]
+    assert int(highest_likely(probs, 1.1)) == 0
+
+
+def test_the_action_is_the_posterior_of_what_is_usual_given_the_return_asked_for() -> None:
+    # Actions above 0 are usual. Where obs is 1 those above 0.5 bring the highest return, else nothing does.
+    def usual(obs: jax.Array, action: jax.Array) -> jax.Array:
+        return jnp.where(action > 0, 5.0, -20.0)
+
+    def earned(seen: dict, action: jax.Array) -> jax.Array:
+        high = (seen["obs"] > 0) & (action > 0.5)
+        return -40.0 * jnp.square(seen["to_go"] - jnp.where(high, 1.0, -0.5 - 0.5 * jnp.abs(action - 0.2)))
+
+    def acts(obs: float, share: float) -> tuple[float, float]:
+        policy = LikelyReturn(usual, earned, share, (1,), 5, 400)
+        action, _, extra = policy(jnp.asarray([obs]), (), jax.random.key(0))
+        return float(action[0]), float(extra["asked"])
+
+    action, asked = acts(1.0, 0.2)
+    assert asked == 1.0 and action > 0.5
+    action, asked = acts(0.0, 0.2)  # where it cannot be had it is not asked for: the action that earns most there
+    assert asked == -0.5 and abs(action - 0.2) < 0.05
+    assert acts(0.0, 0.0)[1] == 1.0
+    told = GivenReturn(lambda seen: Deterministic(seen["to_go"] + seen["obs"]), 0.5)
+    assert float(told(jnp.asarray([1.0]), (), jax.random.key(0))[0][0]) == 1.5

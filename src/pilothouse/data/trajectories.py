@@ -77,3 +77,45 @@ class Trajectories:
         valid = ticket["valid"] & rows["valid"] if "valid" in rows else ticket["valid"]
         rows = rows.replace(valid=valid, return_to_go=ticket["to_go"], step=ticket["step"])
         return with_discount(rows, self.discount), {}
+
+
+@dataclass(frozen=True)
+class Futures:
+    """Stretches of up to `length` rows that begin at rows drawn uniformly, and never reach into another episode.
+
+    A batch has leading axes `(batch, length)`; what is drawn stands first. Where the episode ends sooner the stretch is
+    padded behind: those rows are not `valid`, and hold what lies there. Each row has `return_to_go`, its own reward
+    included, discounted by `discount`.
+    """
+
+    name: str
+    batch: int
+    length: int
+    discount: float | Array = 1.0
+    writes: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    def plan(self, parts: Parts, key: PRNGKeyArray, times: int) -> PyTree:
+        rows: Batch = parts[self.name]
+        begins = jax.random.randint(named(key, "rows"), (times, self.batch), 0, size_of(rows))[..., None]
+        places = jnp.minimum(begins + jnp.arange(self.length), size_of(rows) - 1)
+        # The last row of the data may stand for several places: only the first of them is the row itself.
+        within = begins + jnp.arange(self.length) < size_of(rows)
+        to_go = returns_to_go(rows.reward, rows.episode_id, self.discount)
+        valid = within & (rows.episode_id[places] == rows.episode_id[begins])
+        return {"row": places, "valid": valid, "to_go": to_go[places]}
+
+    def take(self, parts: Parts, ticket: PyTree, key: PRNGKeyArray) -> tuple[Batch, Changes]:
+        del key
+        rows: Batch = jax.tree.map(lambda x: x[ticket["row"]], parts[self.name])
+        valid = ticket["valid"] & rows["valid"] if "valid" in rows else ticket["valid"]
+        return rows.replace(valid=valid, return_to_go=ticket["to_go"]), {}
+
+
+def first_of_each(parts: Parts, stretches: Batch) -> Batch:
+    """The first rows of stretches, by themselves: a label for `Relabelled`."""
+    del parts
+    return jax.tree.map(lambda x: x[:, 0], stretches)

@@ -1,6 +1,8 @@
 """Arms of a claim, measured alike: one source, one budget, the same seeds."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -9,11 +11,14 @@ import numpy as np
 from jaxtyping import Float
 
 from pilothouse.algorithm.recipe import Bound
+from pilothouse.algorithm.steps import Algorithm
 from pilothouse.core.errors import SpaceError
+from pilothouse.data.dataset import Dataset
 from pilothouse.evaluate.claim import Measured
 from pilothouse.policies.policy import Policy
 from pilothouse.rollout.episodes import traced_episodes
 from pilothouse.train.evaluation import HELD_OUT, acting_parts, in_source_units
+from pilothouse.train.machine import Lanes, Machine
 from pilothouse.train.session import Session, learn, measured_in, offline_cycles
 from pilothouse.train.sources import Source, WorldSource
 
@@ -52,6 +57,31 @@ def curve_returns(
         run = learn(method(**settings), source, steps=steps, seeds=seeds, evaluations=evaluations)
         values[arm], diverged[arm] = mean_of_curve(run), run.diverged()
     return Measured(values, diverged)
+
+
+def learned_apart(
+    bound: Bound,
+    datasets: Sequence[Dataset],
+    *,
+    updates: int,
+    seeds: Sequence[int],
+    floats: Mapping[str, Sequence[float]] | None = None,
+) -> Machine:
+    """A recipe learned for at least so many updates side by side, each lane from a dataset of its own.
+
+    Seeds, and settings that differ between lanes, are as many as the datasets, which have equally many rows and one
+    spec between them. Bounded actions are taken to be in [-1, 1] already.
+    """
+    rows = jax.tree.map(lambda *x: np.stack(x), *(data.rows() for data in datasets))
+
+    def build(floats: Mapping[str, Any]) -> Algorithm:
+        made = bound.build(datasets[0].spec, floats)
+        return replace(made, parts={**made.parts, "data": lambda key: ()})
+
+    machine = Machine(build, Lanes.of(tuple(seeds), {**bound.floats, **(floats or {})}), adopt={"data": rows})
+    cycles = itertools.count(1)
+    machine.advance(next(count for count in cycles if machine.counts_at(count)[0] >= updates))
+    return machine
 
 
 def mean_of_curve(run: Session) -> Float[np.ndarray, " lane"]:

@@ -6,10 +6,11 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from pilothouse.core.aliases import Parts
-from pilothouse.policies.policy import Carry, Extra, Policy
+from pilothouse.objectives.return_conditioned import return_log_probs
+from pilothouse.policies.policy import Carry, Extra, Memoryless, Policy
 
 
 class SequencePolicy(eqx.Module):
@@ -63,3 +64,67 @@ def sequence_policy(
 ) -> Callable[[Parts], Policy]:
     """The policy over a sequence actor, a scale of returns and a reward model held in these parts."""
     return lambda parts: SequencePolicy(parts[actor], parts[returns], parts[reward], spec.obs, spec.action, length)
+
+
+class BestChoice(Memoryless):
+    """Draws `samples` latent choices that are likely where it stands, and does what the one of highest value calls for."""
+
+    actor: Callable[[PyTree], Any]
+    prior: Callable[[PyTree], Any]
+    value: Callable[[PyTree], Float[Array, ""]]
+    samples: int = eqx.field(static=True)
+
+    def __call__(self, obs: PyTree, carry: Carry, key: PRNGKeyArray) -> tuple[PyTree, Carry, Extra]:
+        likely = self.prior(obs)
+        drawn = jax.vmap(likely.sample)(jax.random.split(key, self.samples))
+        values = jax.vmap(lambda choice: self.value({"obs": obs, "choice": choice}))(drawn)
+        best = drawn[jnp.argmax(values)]
+        return self.actor({"obs": obs, "choice": best}).mode(), carry, {"value": values.max()}
+
+
+def best_choice(
+    samples: int, *, actor: str = "actor", prior: str = "prior", value: str = "value"
+) -> Callable[[Parts], Policy]:
+    """The policy that conditions an actor on the best of some likely choices, all held in these parts."""
+    return lambda parts: BestChoice(parts[actor], parts[prior], parts[value], samples)
+
+
+class GivenReturn(Memoryless):
+    """The likeliest action of an actor that is told the same return at every step, in units from -1 to 1."""
+
+    actor: Callable[[PyTree], Any]
+    asked: float | Array
+
+    def __call__(self, obs: PyTree, carry: Carry, key: PRNGKeyArray) -> tuple[PyTree, Carry, Extra]:
+        del key
+        return self.actor({"obs": obs, "to_go": jnp.asarray(self.asked)[None]}).mode(), carry, {}
+
+
+class LikelyReturn(Memoryless):
+    """Asks for the highest return that is likely where it stands, and does what most likely earned it there.
+
+    Of `samples` uniform actions, weighed by minus the energy `behaviour`, it takes the highest of `points` returns that
+    is reached or exceeded with probability `share`, and then the action of highest posterior
+    p(action | obs, return), which is proportional to p(action | obs) p(return | obs, action).
+    """
+
+    behaviour: Callable[[PyTree, PyTree], Float[Array, " 1"]]
+    likelihood: Callable[[PyTree, PyTree], Float[Array, " 1"]]
+    share: float | Array
+    shape: tuple[int, ...] = eqx.field(static=True)
+    points: int = eqx.field(static=True)
+    samples: int = eqx.field(static=True)
+
+    def __call__(self, obs: PyTree, carry: Carry, key: PRNGKeyArray) -> tuple[PyTree, Carry, Extra]:
+        actions = jax.random.uniform(key, (self.samples, *self.shape), minval=-1.0)
+        usual = jax.nn.log_softmax(jax.vmap(lambda action: self.behaviour(obs, action)[0])(actions))
+        earned = jax.vmap(lambda action: return_log_probs(self.likelihood, obs, action, self.points))(actions)
+        place = highest_likely(jnp.exp(usual) @ jnp.exp(earned), self.share)
+        best = jnp.argmax(usual + earned[:, place])
+        return actions[best], carry, {"asked": jnp.linspace(-1.0, 1.0, self.points)[place]}
+
+
+def highest_likely(probs: Float[Array, " points"], share: float | Array) -> Int[Array, ""]:
+    """The last place at which the probabilities from there on still come to `share`; the first if they never do."""
+    reached = jnp.cumsum(probs[::-1])[::-1] >= share
+    return jnp.where(reached, jnp.arange(len(probs)), 0).max()
