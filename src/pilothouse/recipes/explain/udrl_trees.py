@@ -11,8 +11,8 @@ Departures: 1. As many episodes as there are environments are collected between 
 once between them; theirs is grown a hundred times, each time from nothing, on other draws, and the last one acts.
 2. A policy of ours is shown no reward: the return still to be earned falls by the mean reward of a step in the archive,
 which on CartPole and Acrobot is the reward. 3. When measured, without stray choices, it is ordered what it is ordered when
-it tries, of which there are examples; the authors order the highest return that the task has. 4. Of their learners there are the two forests and the network, with rectifiers from the
-second layer on as theirs; it is updated on `batch` rows at a time as theirs is.
+it tries, of which there are examples; the authors order the highest return that the task has. 4. Of their learners there are
+the two forests and the network, which is updated on `batch` rows at a time as theirs is.
 """
 
 from collections.abc import Sequence
