@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from pilothouse.core.errors import DataError
-from pilothouse.core.spaces import Discrete
-from pilothouse.explain.rule_induction import agreement, fires, gain, induce
+from pilothouse.core.spaces import Box, Discrete, Spec
+from pilothouse.explain.rule_induction import agreement, fires, gain, induce, study_rules
+from pilothouse.explain.watched import Watched
 from pilothouse.policies.policy import Random
 from pilothouse.policies.rules import Rule, RulesFirst, Vocabulary
 
@@ -119,3 +120,18 @@ def test_the_policy_acts_by_the_first_rule_that_fires_and_else_as_it_did() -> No
         RulesFirst.of(rules, VOCABULARY, None, 1)
     with pytest.raises(DataError, match="'tin'"):
         RulesFirst.of((Rule(0, ("tin",)),), VOCABULARY, None)
+
+
+def test_a_study_carries_its_own_test() -> None:
+    obs, action, right = tried()
+    spec, count, ends = Spec(Box((6,)), Discrete(4)), np.arange(len(obs)), np.ones(len(obs), bool)
+    order = np.random.default_rng(1).permutation(len(obs))
+
+    def study(reward: np.ndarray):
+        seen = Watched(spec, FEATURES, obs[order], action[order], reward, obs[order], ends, ~ends, count, 0 * count)
+        return study_rules(Random(Discrete(4)), seen, VOCABULARY)
+
+    found, nothing = study(right[order].astype(float)), study(np.random.default_rng(2).permutation(right).astype(float))
+    assert found.sanity_passed and found.fidelity.worth == 1.0 and not nothing.sanity_passed
+    assert found.as_json()["in_words"][0].endswith("wrong)")
+    assert int(found.policy(jnp.asarray(rows("pear")[0]), (), jax.random.key(0))[0]) == 0
