@@ -72,12 +72,13 @@ class NoiseNetwork(eqx.Module):
         dropout: float,
         *,
         embedding: int = 64,
+        time_width: int = 128,
         key: PRNGKeyArray,
     ):
         frequency_key, time_key, first_key, last_key, *block_keys = jax.random.split(key, 4 + blocks)
         self.frequencies = 0.2 * jax.random.normal(frequency_key, (embedding // 2,))
-        self.time = MLP(embedding, 128, 128, 1, mish, key=time_key)
-        self.first = Linear(outputs + features + 128, width, key=first_key)
+        self.time = MLP(embedding, time_width, time_width, 1, mish, key=time_key)
+        self.first = Linear(outputs + features + time_width, width, key=first_key)
         self.blocks = tuple(ResidualBlock(width, dropout, key=k) for k in block_keys)
         self.last = Linear(width, outputs, key=last_key)
 
@@ -107,7 +108,7 @@ class DenoisingActor(eqx.Module):
     """
 
     encoder: Encoder
-    network: NoiseNetwork
+    network: Callable[..., Array]
     shape: tuple[int, ...] = eqx.field(static=True)
     steps: int = eqx.field(static=True)
 
@@ -119,12 +120,14 @@ class DenoisingActor(eqx.Module):
         steps: int = 5,
         *,
         dropout: float = 0.1,
+        network: Callable[..., Callable[..., Array]] = NoiseNetwork,
         key: PRNGKeyArray,
     ):
+        """`network` makes what predicts the noise, of the arguments and with the call of a `NoiseNetwork`."""
         encoder_key, network_key = jax.random.split(key)
         space = bounded_box(spec, "A denoising actor")
         self.encoder = Encoder(spec.obs, key=encoder_key)
-        self.network = NoiseNetwork(self.encoder.size, space.size, width, blocks, dropout, key=network_key)
+        self.network = network(self.encoder.size, space.size, width, blocks, dropout, key=network_key)
         self.shape, self.steps = space.shape, steps
 
     def noise_prediction(
