@@ -36,7 +36,7 @@ CALLS = {
     "Transform": "policy = {made}.build(place.spec)(policy)",
     "Estimator": "numbers = {made}.build(dataset.spec)(dataset)",
     "Explainer": "explanation = {made}.build(place.spec)(policy, observations)",
-    "Watcher": "explanation = {made}.build(place.spec)(policy, watch(policy, place, episodes=100, seed=0))",
+    "Watcher": "seen = watch(policy, place, episodes=100, seed=0)\nexplanation = {made}.build(place.spec)(policy, seen)",
     "Benchmark": "numbers = {made}.build(TEXT)(subject)",
 }
 """How what a recipe makes is called, where that is no algorithm."""
