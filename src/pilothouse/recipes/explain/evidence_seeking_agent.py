@@ -119,6 +119,6 @@ CLAIM = Claim(
     notes=(
         "Simulated: ten independent standard signs, one of which says which two others decide, among three treatments. "
         "The fixed set is searched among all sets of three on the rows that the plan is judged by. It always asks for three; "
-        "the agent may stop earlier. Nothing was tuned."
+        "the agent may stop earlier. Nothing was tuned; seeds 0 and 1 were looked at before."
     ),
 )
