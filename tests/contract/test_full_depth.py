@@ -32,7 +32,7 @@ from pilothouse.train.sources import DataSource, WorldSource
 
 # ------------------------------------------------------------------------------------------------- what the gate takes
 
-MOST = 20
+MOST = 6
 """So many of the changed recipes at most: a change to all of them is for `make contract`."""
 
 
