@@ -133,7 +133,6 @@ CLAIM = Claim(
         "makes the fish live longer is our reading of 'can be optimised'. Looked at before, on seeds 0 and 1: food by chance "
         "and tiles seen with noise of 0.01, where the designed fish lived 41 steps, the optimised one 26, and PPO's 130; the "
         "noise, for which nobody designed the detectors, was then taken out. PPO's network is reported "
-        "beside, and nothing is asserted of it. Nothing was tuned. Measured on 8 seeds first (food by chance: -10 [-33, 14]), which "
-        "had too little power, and on 32 then."
+        "beside, and nothing is asserted of it. Nothing was tuned."
     ),
 )

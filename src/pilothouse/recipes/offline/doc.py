@@ -149,7 +149,6 @@ CLAIM = Claim(
         "0.54, 0.48; transformer 0.43, 0.44, 0.44; cloning 0.27, 0.29, 0.32. At best it is 0.7. The paper's own bandit has "
         "rewards by chance too, and data in which the better arm is seldom chosen. Policies have one choice that counts, so "
         "chances are exact. A gap is the mean over contexts of the distance between the chance to win and the return that was "
-        "looked forward to: for the transformer 1, the highest return in the data, for DoC the value of its latent choice. "
-        "Measured on 8 seeds first, with the same verdicts, and on 16 then."
+        "looked forward to: for the transformer 1, the highest return in the data, for DoC the value of its latent choice."
     ),
 )
