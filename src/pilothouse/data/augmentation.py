@@ -1,7 +1,6 @@
 """Pictures moved or mixed a little at random, so that what is learned of them does not hang on single pixels."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +10,7 @@ from pilothouse.core.aliases import Parts
 from pilothouse.core.batch import Batch
 from pilothouse.core.keys import named
 from pilothouse.data.batches import Changes
+from pilothouse.data.relabelled import Around
 
 
 def random_shift(
@@ -45,25 +45,7 @@ def overlaid(
 
 
 @dataclass(frozen=True)
-class _Around:
-    """Draws the rows that `inner` draws."""
-
-    inner: Any
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        return self.inner.reads
-
-    @property
-    def writes(self) -> tuple[str, ...]:
-        return self.inner.writes
-
-    def plan(self, parts: Parts, key: PRNGKeyArray, times: int) -> PyTree:
-        return self.inner.plan(parts, key, times)
-
-
-@dataclass(frozen=True)
-class Shifted(_Around):
+class Shifted(Around):
     """What `inner` draws, with `random_shift` of its pictures: `obs` and `next_obs` each by moves of their own."""
 
     pad: int
@@ -76,7 +58,7 @@ class Shifted(_Around):
 
 
 @dataclass(frozen=True)
-class Overlaid(_Around):
+class Overlaid(Around):
     """What `inner` draws, and beside each observation the same one `mixed` with blotches (`overlaid`)."""
 
     def take(self, parts: Parts, ticket: PyTree, key: PRNGKeyArray) -> tuple[Batch, Changes]:

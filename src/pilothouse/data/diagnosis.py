@@ -211,7 +211,7 @@ def diagnose(
 
     **Raises:** `DataError` where no episode has them throughout.
     """
-    unlabelled, dataset = _unlabelled(dataset), dataset.labelled()
+    given, dataset = dataset, dataset.labelled()
     seen = _sampled(dataset, seed)
     found = Diagnosis(
         name=dataset.name,
@@ -232,17 +232,16 @@ def diagnose(
         obs_entries=_entries(seen),
         coverage=_coverage(seen, reference_data),
         behaviour=behaviour(seen, seed=seed),
-        unlabelled=unlabelled,
+        unlabelled=_unlabelled(given, dataset),
     )
     suits, cautions = _families(found)
     return replace(found, findings=_findings(found), suits=suits, cautions=cautions)
 
 
-def _unlabelled(dataset: Dataset) -> Unlabelled | None:
+def _unlabelled(dataset: Dataset, whole: Dataset) -> Unlabelled | None:
     rewards, actions = dataset.missing("reward"), dataset.missing("action")
     if not rewards and not actions:
         return None
-    whole = dataset.labelled()
     return Unlabelled(rewards, actions, dataset.episodes - whole.episodes, len(dataset) - len(whole))
 
 

@@ -15,11 +15,10 @@ Label = Callable[[Parts, Batch], Batch]
 
 
 @dataclass(frozen=True)
-class Relabelled:
-    """What `inner` draws, changed by `label`, which sees the parts as they are at that update."""
+class Around:
+    """Draws the rows that `inner` draws; how they are changed on the way is for `take`."""
 
     inner: Any
-    label: Label
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -31,6 +30,13 @@ class Relabelled:
 
     def plan(self, parts: Parts, key: PRNGKeyArray, times: int) -> PyTree:
         return self.inner.plan(parts, key, times)
+
+
+@dataclass(frozen=True)
+class Relabelled(Around):
+    """What `inner` draws, changed by `label`, which sees the parts as they are at that update."""
+
+    label: Label
 
     def take(self, parts: Parts, ticket: PyTree, key: PRNGKeyArray) -> tuple[Batch, Changes]:
         rows, changes = self.inner.take(parts, ticket, key)
