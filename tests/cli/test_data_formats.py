@@ -46,7 +46,7 @@ def test_inspect_and_convert(trials: Path, capsys: pytest.CaptureFixture[str]) -
         (["inspect", "trials.csv", "--columns", "obs"], "not of the form"),
         (["convert", "trials.csv", "--out", "trials", *COLUMNS], "NAME-vN"),
         (["convert", "trials.csv", "--out", "trials.csv", *COLUMNS], "NAME-vN"),
-        (["convert", "nowhere.npz", "--out", "made-v0"], "no such folder"),
+        (["convert", "nowhere.npz", "--out", "made-v0"], "no such file or folder"),
     ),
 )
 def test_what_is_wrong_is_one_line(

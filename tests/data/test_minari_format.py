@@ -275,7 +275,7 @@ def test_damaged_columns_are_refused_too(minari_root, form):
 
 
 def test_what_is_not_there_is_named(recorded, tmp_path, minari_root):
-    with pytest.raises(DataError, match="no such folder. Give the folder"):
+    with pytest.raises(DataError, match="no such file or folder. Give the folder"):
         read_minari(tmp_path / "no where")
     with pytest.raises(DataError, match="minari download hopper-v0"):
         read_minari("hopper-v0")

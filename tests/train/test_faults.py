@@ -220,7 +220,7 @@ def short(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (missing, "no such folder"), (empty, "empty"), (a_file, "is a file"), (foreign, "made-v0"), (cut, "made-v0"),
+        (missing, "no such file or folder"), (empty, "empty"), (a_file, "is a file"), (foreign, "made-v0"), (cut, "made-v0"),
         (no_hdf5, "made-v0"), (no_json, "metadata.json"), (nan_obs, "nan in episode 1, row 3"),
         (infinite_reward, "inf in episode 1, row 3"), (nan_action, "nan in episode 1, row 3"),
         (short, "of episode 0 has shape (8,), expected (7,)"),
