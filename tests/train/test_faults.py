@@ -19,6 +19,7 @@ import pytest
 from pilothouse.algorithm.steps import Algorithm, Fit, Objective
 from pilothouse.cli.main import main
 from pilothouse.core.batch import Batch
+from pilothouse.core.errors import SettingError
 from pilothouse.core.spaces import Box, Spec
 from pilothouse.data.batches import Whole
 from pilothouse.data.dataset import Dataset
@@ -102,6 +103,13 @@ def session_that_fails(at: dict[int, int]) -> Session:
     source = Data(Batch(obs=jnp.zeros((2, 1)), reward=jnp.zeros(2)))
     adopt = {"fails": jnp.array([at.get(lane, 10**6) for lane in range(3)], jnp.int32)}
     return open_session(algorithm, source, seeds=[7, 8, 9], episodes=0, adopt=adopt)  # type: ignore
+
+
+def test_floats_of_an_algorithm_that_is_made_are_refused() -> None:
+    """They would be ignored: only a recipe can be made anew with them."""
+    made = Algorithm.of(parts={}, cycle=(), acts=lambda parts: parts, optimizer=optax.sgd(0.1))  # pyright: ignore
+    with pytest.raises(SettingError, match="'rate'.*already made"):
+        open_session(made, world_source("pendulum"), seeds=[0], floats={"rate": 0.1})
 
 
 class Data:

@@ -218,9 +218,17 @@ def open_session(
     schedule: str = "constant",
     adopt: Mapping[str, PyTree] | None = None,
 ) -> Session:
-    """Everything made, nothing learned. `floats` gives lanes settings of their own."""
+    """Everything made, nothing learned. `floats` gives lanes settings of their own: of a recipe, which is made of them.
+
+    Raises `SettingError` for no seeds, and for `floats` of an algorithm that is already made.
+    """
     if not seeds:
         raise SettingError("seeds=0; expected at least one seed.")
+    if floats and isinstance(algorithm, Algorithm):
+        raise SettingError(
+            f"floats={sorted(floats)} were given with an algorithm that is already made. Give the recipe with its settings, "
+            'such as `pilothouse.recipe("iql")`, whose float settings lanes may have each their own.'
+        )
     build = builder(algorithm, source, schedule)
     given = dict(algorithm.floats if isinstance(algorithm, Bound) else {}) | dict(floats or {})
     lanes = Lanes.of(seeds, given)
