@@ -45,3 +45,26 @@ def jump_started(
 ) -> Callable[[Parts], Policy]:
     """The policy of both, with as many steps for the guide as the parts say."""
     return lambda parts: JumpStart(guide(parts), learner(parts), steps(parts))
+
+
+class DrawnStart(eqx.Module):
+    """`JumpStart` with as many steps for the guide as are drawn for each episode, evenly from 0 to `longest`.
+
+    Draws `steps` when an episode begins.
+    """
+
+    guide: Policy
+    learner: Policy
+    longest: int = eqx.field(static=True)
+
+    def reset(self, carry: Carry | None, task: PyTree, key: PRNGKeyArray) -> Carry:
+        steps = jax.random.randint(named(key, "steps"), (), 0, self.longest + 1)
+        return steps, self._with(steps).reset(None if carry is None else carry[1], task, key)
+
+    def __call__(self, obs: PyTree, carry: Carry, key: PRNGKeyArray) -> tuple[PyTree, Carry, Extra]:
+        steps, inner = carry
+        action, inner, extra = self._with(steps)(obs, inner, key)
+        return action, (steps, inner), extra
+
+    def _with(self, steps: Array) -> JumpStart:
+        return JumpStart(self.guide, self.learner, steps)
