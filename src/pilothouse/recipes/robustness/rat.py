@@ -160,18 +160,10 @@ def rat(
 SPIN, RADIUS, ENVIRONMENTS, EPISODES, CYCLES = 2, 0.3, 8, 32, 40
 WORLD = Pendulum()
 LEARNED: dict[str, Any] = {
-    **{"entry": SPIN, "radius": RADIUS, "pretraining": 600, "warmup": 50, "block": 8, "capacity": 50_000, "length": 50},
-    **{
-        "questions": 10,
-        "judging": 20,
-        "intending": 100,
-        "misleading": 5,
-        "weighing": 2,
-        "lr": 1e-3,
-        "weigher_lr": 1e-3,
-    },
-    **{"width": 32, "batch": 64, "discount": 0.98, "rate": 0.01},
-}
+    "entry": SPIN, "radius": RADIUS, "pretraining": 600, "warmup": 50, "block": 8, "capacity": 50_000, "length": 50,
+    "questions": 10, "judging": 20, "intending": 100, "misleading": 5, "weighing": 2, "lr": 1e-3, "weigher_lr": 1e-3,
+    "width": 32, "batch": 64, "discount": 0.98, "rate": 0.01,
+}  # fmt: skip
 STEPS = ENVIRONMENTS * (LEARNED["warmup"] + LEARNED["pretraining"] * LEARNED["block"] + CYCLES * LEARNED["length"])
 WEIGHED = {"rat": 1.0, "rat, states alike": 0.0}
 
