@@ -148,6 +148,7 @@ CLAIM = Claim(
         "understands obstacles better than others do, which is not asserted here, since neither needs graphs in these scenes. "
         "Before the settings were fixed, seed 0 was looked at: twice for another network (context times nodes in place of "
         "nodes that ask, five frames a trial) that had not learned preference by 1,000 updates, and for this one at 500 (rates "
-        "of 0.005 and 0.01) and 800 updates (the same, and two layers); for the pooled one at 500 and at 1,000 of five frames."
+        "of 0.005 and 0.01) and 800 updates (the same, and two layers); for the pooled one at 500 and at 1,000 of five frames. "
+        "Afterwards the whole measure was run once on seeds 2 and 3: over all tasks irene 0.98, pooled 0.73."
     ),
 )
