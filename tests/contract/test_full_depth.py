@@ -33,10 +33,11 @@ TENTH = 10
 
 
 def learning_in_worlds() -> list[str]:
-    """These learn in simulators too, where another part of the engine drives them; none of pictures is at hand."""
+    """These learn in simulators too, where another part of the engine drives them; none of pictures or programs is at hand."""
     takes = {name: RECIPES[name].takes for name in made("Algorithm") if name in RECIPES}
-    lived = ("world", "continued")
-    return [name for name, what in takes.items() if what and what.source in lived and what.obs != ("image",)]
+    lived, simulated = ("world", "continued"), {"Box", "Discrete"}
+    fits = {name: what for name, what in takes.items() if what and what.source in lived and simulated & {*what.action}}
+    return [name for name, what in fits.items() if what.obs != ("image",)]
 
 
 def test_every_kind_of_recipe_has_checks() -> None:

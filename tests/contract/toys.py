@@ -34,7 +34,7 @@ SMALL = {
     "channels": 3, "features": 4, "pad": 1, "trees": 4, "blocks": 1,
 }  # fmt: skip
 SIMULATORS = {"pendulum": "Pendulum-v1", "cartpole": "CartPole-v1"}
-HOMES = {"srd": "robot-fish"}
+HOMES = {"srd": "robot-fish", "hprl": "karel-programs"}
 """Worlds of recipes that were designed for one: elsewhere their gradients may be rounding, and nothing else."""
 PICTURES = {"side": 8, "frames": 1}
 

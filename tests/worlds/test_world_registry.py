@@ -23,6 +23,8 @@ def test_the_names_are_the_documented_ones():
         "door-key",
         "arc-grids",
         "skirmish",
+        "karel",
+        "karel-programs",
         "arithmetic",
         "cartpole-pictures",
         "pendulum-pictures",

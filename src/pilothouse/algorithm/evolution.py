@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from pilothouse.algorithm.steps import Rule
 from pilothouse.core.aliases import Aux, Initialise, Parts
 from pilothouse.core.batch import Batch
+from pilothouse.core.keys import named
 
 Live = Callable[[Parts, PyTree, PRNGKeyArray], tuple[Float[Array, ""], Mapping[str, PyTree]]]
 """`live(parts, candidate, key) -> (score, kept)`: every candidate of a generation gets the same key."""
@@ -57,3 +58,51 @@ def evolve(part: str, live: Live, *, keeps: tuple[str, ...] = (), pairs: int, si
         }
 
     return Rule(change, (part, f"{part}/moments", *keeps), name=f"evolve {part}")
+
+
+def cross_entropy(
+    part: str, scores: Callable[[Parts], Float[Array, " population"]], *, elite: int, sigma: float
+) -> Rule:
+    """One generation of a cross-entropy search: the centre moves to the mean of the `elite` best, and candidates are drawn
+    anew around it, `sigma` apart.
+
+    The part is a `Search`; `scores` tells how well its candidates did. Writes the part; draws `candidates`.
+
+    **Source:** Rubinstein, "The Cross-Entropy Method for Combinatorial and Continuous Optimization", 1999, with a spread
+    that stays, as Trivedi et al. (LEAPS), arXiv:2108.13643, search with it.
+    """
+
+    def change(parts: Parts, batch: Batch | None, aux: Aux, key: PRNGKeyArray) -> dict[str, PyTree]:
+        del batch, aux
+        search: Search = parts[part]
+        found = scores(parts)
+        best = jnp.argsort(-found)[:elite]
+        centre = search.candidates[best].mean(axis=0)
+        better = found[best[0]] > search.score
+        return {
+            part: Search(
+                centre + sigma * jax.random.normal(named(key, "candidates"), search.candidates.shape),
+                jnp.where(better, search.candidates[best[0]], search.best),
+                jnp.where(better, found[best[0]], search.score),
+            )
+        }
+
+    return Rule(change, (part,), name=f"cross-entropy {part}")
+
+
+class Search(eqx.Module):
+    """Where a cross-entropy search stands: this generation's candidates, and the best of all generations with its score."""
+
+    candidates: Float[Array, "population entries"]
+    best: Float[Array, " entries"]
+    score: Float[Array, ""]
+
+
+def search_from(entries: int, population: int) -> Initialise:
+    """A search whose first candidates are standard normal."""
+
+    def make(key: PRNGKeyArray) -> Search:
+        candidates = jax.random.normal(key, (population, entries))
+        return Search(candidates, candidates[0], jnp.full((), -jnp.inf))
+
+    return make

@@ -145,6 +145,16 @@ def as_executed(rollout: str) -> Rule:
     return Rule(change, (rollout,), name="as executed")
 
 
+def as_remembered(rollout: str, name: str) -> Rule:
+    """The action of a rollout's rows becomes what the policy remembered beside it: what it chose, not what that came to."""
+
+    def change(parts: Parts, batch: Batch | None, aux: Aux, key: PRNGKeyArray) -> dict[str, PyTree]:
+        del batch, aux, key
+        return {rollout: parts[rollout].replace(action=parts[rollout][name])}
+
+    return Rule(change, (rollout,), name=f"as remembered in {name}")
+
+
 def scalar(value: float | Array) -> Callable[[PRNGKeyArray], Any]:
     """A part that is one trainable number."""
     return lambda key: jnp.asarray(value, jnp.float32)

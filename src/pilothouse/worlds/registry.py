@@ -27,6 +27,8 @@ _WORLDS = {
     "door-key": ("door_key", "DoorKey"),
     "arc-grids": ("arc_grids", "ArcGrids"),
     "skirmish": ("skirmish", "Skirmish"),
+    "karel": ("karel", "Karel"),
+    "karel-programs": ("karel_programs", "KarelPrograms"),
     "arithmetic": ("arithmetic", "Arithmetic"),
     "cartpole-pictures": ("pictures", "cartpole"),
     "pendulum-pictures": ("pictures", "pendulum"),
