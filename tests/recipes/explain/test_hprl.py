@@ -11,6 +11,8 @@ import pytest
 from pilothouse.core.batch import Batch
 from pilothouse.core.errors import SpaceError
 from pilothouse.core.spaces import Box, MultiDiscrete, Spec
+from pilothouse.explain.composed_programs import composed_programs
+from pilothouse.policies.decoded import Always
 from pilothouse.recipes.explain.hprl import hprl
 from pilothouse.train.session import learn
 from pilothouse.train.sources import WorldSource
@@ -71,6 +73,13 @@ def test_what_acts_is_a_program_and_what_is_learned_from_is_its_latent() -> None
     rows = Batch(action=action, **extra)
     told = swap.change({"rollout": rows}, None, {}, jax.random.key(0))  # pyright: ignore[reportAttributeAccessIssue]
     np.testing.assert_array_equal(told["rollout"].action, extra["latent"])
+
+
+def test_an_episode_reads_as_the_programs_that_were_run_in_it() -> None:
+    """Around the yard by its edges: the fourth corner ends the episode."""
+    place, side = KarelPrograms("four-corners", side=3, horizon=6), "while front_is_clear { move } put turn_left"
+    always = Always(jnp.asarray(parsed(side, place.length)))
+    assert composed_programs(always, place) == [side] * 4
 
 
 def test_another_language_is_refused() -> None:

@@ -2,16 +2,16 @@
 
 First a space of programs: an autoencoder of programs drawn at random, whose small latent has to say a program's words and
 what it does when it is run. Then PPO in that space: a step is a latent, decoded into a program that runs to its end, and
-is paid what was earned while it ran. So what is done in an episode can be read, it may be far longer than any program that
-the space holds, and each program of it is credited with what it earned itself.
+is paid what was earned while it ran. So what is done in an episode can be read (`explain.composed_programs`), it may be far
+longer than any program that the space holds, and each program of it is credited with what it earned itself.
 
 Source: Liu, Hu, Cheng, Lee and Sun, "Hierarchical Programmatic Reinforcement Learning via Learning to Compose Programs",
 arXiv:2301.12950, and the authors' code.
 Departures: 1. A small yard and shorter programs; a word here is several of theirs, and repeats go from 2 to 8. 2. Programs
 are drawn afresh for every update, each run once from one start, where theirs are a million in a file. 3. What is perceived
 while a program runs is the robot's own four perceptions; theirs encodes the whole state. 4. The meta-policy sees the yard
-and has no memory; theirs is recurrent, over features of a convolution. 5. Latents keep no distance from the bounds that
-their hyperbolic tangent has: PPO chooses before it is taken.
+and has no memory; theirs is recurrent, over features of a convolution. 5. A latent of 8 in place of 64, and 40,000 programs
+run in place of millions of steps. 6. A limit of programs is no end: what would have followed is still valued.
 """
 
 import math
