@@ -97,7 +97,9 @@ def _installed(name: str) -> Path:
         known = [str(found.parent.parent.relative_to(root)) for found in root.glob(f"**/data/{METADATA}")]
         hint = nearest(name, known) or f" Give a folder, or run: minari download {name}"
         raise DataError(f"{name}: no such file or folder, and no Minari dataset of that id in {root}.{hint}")
-    raise DataError(f"{name}: no such file or folder. Give the folder of a Minari dataset, or the id of an installed one.")
+    raise DataError(
+        f"{name}: no such file or folder. Give the folder of a Minari dataset, or the id of an installed one."
+    )
 
 
 def read_layout(folder: Path) -> Layout:
