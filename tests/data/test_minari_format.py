@@ -5,6 +5,8 @@ import gymnasium
 import h5py
 import jax
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from gymnasium import spaces
 
@@ -272,6 +274,19 @@ def test_damaged_columns_are_refused_too(minari_root, form):
     shutil.rmtree(folder / "data" / "1")
     with pytest.raises(DataError, match="holds 1 episodes; the metadata speak of 2"):
         read_minari(folder)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_number_that_is_missing_is_named_with_its_episode(minari_root):
+    by_minari(form="parquet")
+    episode = minari_root / "theirs-v0" / "data" / "1"
+    file = next(f for f in episode.iterdir() if f.suffix == ".parquet")
+    table = pq.read_table(file)
+    rewards = pa.array([None, *table["rewards"].to_pylist()[1:]], table["rewards"].type)
+    pq.write_table(table.set_column(table.column_names.index("rewards"), "rewards", rewards), file)
+    with pytest.raises(DataError, match="'rewards' lacks 1 of its numbers") as caught:
+        read_minari(minari_root / "theirs-v0")
+    assert str(caught.value).startswith(str(episode))
 
 
 def test_what_is_not_there_is_named(recorded, tmp_path, minari_root):

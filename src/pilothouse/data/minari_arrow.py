@@ -40,9 +40,9 @@ def _episode(layout: Layout, folder: Path, allowance: Allowance) -> Episode:
     return Episode(
         obs=_decode(layout, folder, "observations", columns["observations"], spec.obs, layout.obs_start),
         action=_decode(layout, folder, "actions", columns["actions"][:steps], spec.action, layout.action_start),
-        reward=_numbers(columns["rewards"][:steps]),
-        terminated=_numbers(columns["terminations"][:steps]),
-        truncated=_numbers(columns["truncations"][:steps]),
+        reward=_numbers(columns["rewards"][:steps], folder, "rewards"),
+        terminated=_numbers(columns["terminations"][:steps], folder, "terminations"),
+        truncated=_numbers(columns["truncations"][:steps], folder, "truncations"),
     )
 
 
@@ -60,11 +60,11 @@ def _decode(layout: Layout, folder: Path, name: str, column: Any, space: Space, 
             key: _decode(layout, folder, f"{name}/{key}", fields[key], inner, start[key]) for key, inner in space.items
         }
     if isinstance(space, Discrete):
-        values = _numbers(column)
+        values = _numbers(column, folder, name)
     elif layout.jpeg and isinstance(space, Box) and pyarrow.types.is_binary(column.type):
         return decode_jpegs(column.to_pylist(), leaf_shape(space), f"{folder}: {name!r}")
     else:
-        flat = _numbers(column.flatten())
+        flat = _numbers(column.flatten(), folder, name)
         size = int(np.prod(leaf_shape(space)))
         if flat.size != len(column) * size:
             per_row = flat.size / max(len(column), 1)
@@ -73,7 +73,7 @@ def _decode(layout: Layout, folder: Path, name: str, column: Any, space: Space, 
     return values - start if np.any(start) else values
 
 
-def _numbers(column: Any) -> np.ndarray:
+def _numbers(column: Any, folder: Path, name: str) -> np.ndarray:
     if column.null_count:
-        raise DataError(f"a column of {column.type} has {column.null_count} missing numbers")
+        raise DataError(f"{folder}: {name!r} lacks {column.null_count} of its numbers. {MEND}")
     return np.array(column.to_numpy(zero_copy_only=False))
