@@ -21,7 +21,7 @@ set-up:
 test: set-up  ## set up and run the tests
 	@.venv/bin/python -m pytest -n 2 $(PYTEST_ARGS)
 
-contract: set-up  ## the contract of every recipe at full depth, of which the gate runs a tenth
+contract: set-up  ## the contract of every recipe at full depth, of which the gate runs a sixteenth
 	@.venv/bin/python -m pytest -n 2 tests/contract -m "" $(PYTEST_ARGS)
 
 # How many damaged files a reader `make fuzz` tries.

@@ -1,6 +1,6 @@
 """The contract at full depth: what a recipe keeps when it is saved, stopped, mapped, or run beside others.
 
-All of it: `make contract`. The gate runs a tenth, drawn by the commit, and the recipes whose files changed lately.
+All of it: `make contract`. The gate runs a sixteenth, drawn by the commit, and the recipes whose files changed lately.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +29,7 @@ from pilothouse.train.policy_files import load, save_policy
 from pilothouse.train.session import Session, measured_in
 from pilothouse.train.sources import DataSource, WorldSource
 
-TENTH = 10
+SIXTEENTH = 16
 
 
 def learning_in_worlds() -> list[str]:
@@ -70,7 +70,7 @@ def assert_same(one: Any, other: Any) -> None:
     assert [name for name in one if one[name].tobytes() != other[name].tobytes()] == []
 
 
-@pytest.mark.parametrize("name", enrolled(made("Algorithm"), one_in=TENTH))
+@pytest.mark.parametrize("name", enrolled(made("Algorithm"), one_in=SIXTEENTH))
 def test_a_saved_policy_acts_as_the_one_that_was_learned(name: str, opened: Any, tmp_path: Path) -> None:
     learned, bound = opened(name), small(name)
     learned.machine.advance(cycles_before_last_stage(learned.machine) + 1)
@@ -93,8 +93,8 @@ def test_a_saved_policy_acts_as_the_one_that_was_learned(name: str, opened: Any,
 @pytest.mark.parametrize(
     ("name", "simulated"),
     [
-        *enrolled(made("Algorithm"), False, one_in=TENTH),
-        *enrolled(learning_in_worlds(), True, one_in=TENTH),
+        *enrolled(made("Algorithm"), False, one_in=SIXTEENTH),
+        *enrolled(learning_in_worlds(), True, one_in=SIXTEENTH),
     ],
 )
 def test_killed_and_resumed_from_a_checkpoint_the_numbers_are_the_same(
@@ -137,7 +137,7 @@ def assert_close(one: Any, other: Any, start: Any) -> None:
         assert apart <= 1e-3 * way + 1e-6 * np.linalg.norm(start[name]), f"{name}: {apart:.1e} apart after {way:.1e}"
 
 
-@pytest.mark.parametrize("name", enrolled(made("Algorithm"), one_in=TENTH))
+@pytest.mark.parametrize("name", enrolled(made("Algorithm"), one_in=SIXTEENTH))
 def test_seeds_and_settings_side_by_side_are_what_they_are_alone_and_one_program(name: str, opened: Any) -> None:
     bound = small(name)
     changed = {key: another(bound.recipe.settings[key], value) for key, value in bound.floats.items()}
@@ -158,7 +158,7 @@ def test_seeds_and_settings_side_by_side_are_what_they_are_alone_and_one_program
 # ----------------------------------------------------------------------------------- transforms, estimators, explainers
 
 
-@pytest.mark.parametrize("name", enrolled(made("Transform"), one_in=TENTH))
+@pytest.mark.parametrize("name", enrolled(made("Transform"), one_in=SIXTEENTH))
 def test_a_transform_is_pure_and_may_be_mapped_over_keys_and_settings(name: str) -> None:
     recipe, source = load_recipe(name), source_for(load_recipe(name))
     assert isinstance(source, WorldSource)
@@ -179,7 +179,7 @@ def test_a_transform_is_pure_and_may_be_mapped_over_keys_and_settings(name: str)
             np.testing.assert_allclose(acted(own, key), alone, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", enrolled(made("Estimator"), one_in=TENTH))
+@pytest.mark.parametrize("name", enrolled(made("Estimator"), one_in=SIXTEENTH))
 def test_an_estimator_reads_data_without_touching_them_or_any_global_generator(name: str) -> None:
     source = source_for(load_recipe(name))
     assert isinstance(source, DataSource)
@@ -193,7 +193,7 @@ def test_an_estimator_reads_data_without_touching_them_or_any_global_generator(n
     assert_same(source.dataset.rows(), rows)
 
 
-@pytest.mark.parametrize("name", enrolled(made("Explainer"), one_in=TENTH))
+@pytest.mark.parametrize("name", enrolled(made("Explainer"), one_in=SIXTEENTH))
 def test_an_explainer_touches_neither_what_it_is_given_nor_any_global_generator(name: str) -> None:
     said = []
     for seed in range(2):
