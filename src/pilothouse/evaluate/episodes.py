@@ -52,7 +52,7 @@ class Evaluation:
 
     def __str__(self) -> str:
         line = (
-            f"{self.policy} in {self.env}: mean return {self.mean:.1f}, {100 * self.interval.level:g}% {self.interval} over "
+            f"{self.policy} in {self.env}: mean return {self.mean:.4g}, {100 * self.interval.level:g}% {self.interval} over "
             f"{self.episodes} episodes"
         )
         settled = [] if self.settled is None else [str(self.settled)]

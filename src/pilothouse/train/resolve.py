@@ -61,8 +61,13 @@ def check_same_spaces(dataset: Any, evaluation: WorldSource | SimulatorSource) -
     if evaluation.spec == dataset.spec:
         return
 
+    def words(space: Any) -> str:
+        return (
+            f"{space.kind}({', '.join(f'{name}={value}' for name, value in to_json(space).items() if name != 'kind')})"
+        )
+
     ours, theirs = dataset.spec, evaluation.spec
-    shapes = [(s.obs.kind, getattr(s.obs, "shape", None), to_json(s.action)) for s in (ours, theirs)]
+    shapes = [(s.obs.kind, getattr(s.obs, "shape", None), words(s.action)) for s in (ours, theirs)]
     if shapes[0] != shapes[1]:
         raise SettingError(
             f"{evaluation.name} does not fit the dataset {dataset.name}: observations {shapes[1][0]}{shapes[1][1]} and "
