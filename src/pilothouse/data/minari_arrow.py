@@ -32,9 +32,8 @@ def _episode(layout: Layout, folder: Path, allowance: Allowance) -> Episode:
     opened = pyarrow.dataset.dataset(str(folder), format=layout.format, ignore_prefixes=["_", ".", "metadata.json"])
     allowance.take("rows", (opened.count_rows(), 8), np.uint8)
     table = opened.to_table(columns=list(COLUMNS))
+    table.validate(full=True)  # before anything follows an offset of the file's
     columns = {name: table.column(name).combine_chunks() for name in COLUMNS}
-    for column in columns.values():
-        column.validate(full=True)
     steps = max(len(table) - 1, 0)
     spec = layout.spec
     return Episode(
