@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from pilothouse.algorithm.steps import Rule
+from pilothouse.core import trees
 from pilothouse.core.aliases import Aux, Initialise, Parts, Scalar
 from pilothouse.core.batch import Batch
 from pilothouse.core.keys import named
@@ -77,11 +78,7 @@ def accept_better(
             return {behaviour: new if gate == "always" else old}
         judge = judged_by(parts, rollouts, steps, key, data)
         better = judge(new) > judge(old)  # not so where either is not a number
-
-        def chosen(mine: Array, theirs: Array) -> Array:
-            return jnp.where(better.reshape(-1, *[1] * (mine.ndim - 1)), mine, theirs)
-
-        return {behaviour: jax.tree.map(chosen, new, old)}
+        return {behaviour: trees.where(better, new, old)}
 
     return Rule(change, (behaviour,), name="accept better")
 

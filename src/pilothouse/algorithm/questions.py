@@ -7,11 +7,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from pilothouse.algorithm.steps import Rule
+from pilothouse.core import trees
 from pilothouse.core.aliases import Aux, Initialise, Parts
 from pilothouse.core.batch import Batch
 from pilothouse.core.keys import named
 from pilothouse.core.spaces import Spec
-from pilothouse.data.stores import Ring, gather
+from pilothouse.data.stores import gather, ring_of
 from pilothouse.objectives.stretch_preference import stretch_returns
 
 Teacher = Callable[[Batch], Float[Array, "steps env"]]
@@ -20,13 +21,14 @@ Teacher = Callable[[Batch], Float[Array, "steps env"]]
 
 def stretch_pool(spec: Spec, capacity: int, length: int) -> Initialise:
     """An empty ring of stretches of `length` steps: `obs`, `action`, and their `score`."""
-    return _ring_of(capacity, Batch(**_stretch(spec, length), score=jnp.zeros(())))
+    row = Batch(**_stretch(spec, length), score=jnp.zeros(()))
+    return lambda key: ring_of(row, capacity)
 
 
 def answers_store(spec: Spec, capacity: int, length: int) -> Initialise:
     """An empty ring of answers: a `chosen` and a `rejected` stretch, each with `obs` and `action`."""
     stretch = Batch(**_stretch(spec, length))
-    return _ring_of(capacity, Batch(chosen=stretch, rejected=stretch))
+    return lambda key: ring_of(Batch(chosen=stretch, rejected=stretch), capacity)
 
 
 def ask(
@@ -51,15 +53,11 @@ def ask(
         asked = jax.lax.top_k(disputed, questions)[1]
         one, other = (jax.tree.map(lambda x: x[asked], side) for side in pairs)
         first = one.score >= other.score
-
-        def picked(where: Array) -> Batch:
-            def of(a: Array, b: Array) -> Array:
-                return jnp.where(where.reshape(-1, *[1] * (a.ndim - 1)), a, b)
-
-            return jax.tree.map(of, one.without("score"), other.without("score"))
-
+        one, other = one.without("score"), other.without("score")
         known = jnp.broadcast_to(held.count > 0, first.shape)
-        answers = parts["answers"].add(Batch(chosen=picked(first), rejected=picked(~first), valid=known))
+        answers = parts["answers"].add(
+            Batch(chosen=trees.where(first, one, other), rejected=trees.where(first, other, one), valid=known)
+        )
         return {pool: held, "answers": answers}
 
     return Rule(change, (pool, "answers"), name="ask")
@@ -78,11 +76,3 @@ def stretches_of(rows: Batch, teacher: Teacher) -> Batch:
 def _stretch(spec: Spec, length: int) -> dict[str, PyTree]:
     row = {"obs": spec.obs.zeros(), "action": spec.action.zeros()}
     return jax.tree.map(lambda x: jnp.zeros((length, *x.shape), x.dtype), row)
-
-
-def _ring_of(capacity: int, row: Batch) -> Initialise:
-    def make(key: PRNGKeyArray) -> Ring:
-        del key
-        return Ring(jax.tree.map(lambda x: jnp.zeros((capacity, *x.shape), x.dtype), row), jnp.zeros((), jnp.int32))
-
-    return make

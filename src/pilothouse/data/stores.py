@@ -68,10 +68,15 @@ def ring(spec: Spec, capacity: int, *, keep: dict[str, PyTree] | None = None) ->
             "episode_id": jnp.zeros((), jnp.int32),
             **(keep or {}),
         }
-        rows = jax.tree.map(lambda x: jnp.zeros((capacity, *x.shape), x.dtype), Batch(**row))
-        return Ring(rows, jnp.zeros((), jnp.int32))
+        return ring_of(Batch(**row), capacity)
 
     return make
+
+
+def ring_of(row: Batch, capacity: int) -> Ring:
+    """An empty ring for rows like this one, which gives their shapes and types."""
+    rows = jax.tree.map(lambda x: jnp.zeros((capacity, *x.shape), x.dtype), row)
+    return Ring(rows, jnp.zeros((), jnp.int32))
 
 
 class Window(eqx.Module):
